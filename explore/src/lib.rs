@@ -74,7 +74,45 @@
 //! Threads, locks and atomics of its own come from [`thread`] and [`sync`]. A lock of std is fine as long as
 //! no choice point lies under it; otherwise the check says which thread waits outside of the run. A child is
 //! forked from the test's process, so the code must not need threads that were started before the check.
-//! Sockets, files and processes of the operating system are refused.
+//!
+//! # Sockets
+//!
+//! The sockets and pipes of [`runtime::net`] and [`runtime::io`] can be used as they are. Within a run they
+//! lie in memory; the reactor above them is the production code. The oracle chooses when bytes, connections
+//! and datagrams arrive, how much a read or a write takes, which datagram comes first, and which socket is
+//! reported as ready first. A program that bears a bad network asks for it: [`net::Faults`] adds resets,
+//! losses, duplicates and stalls.
+//!
+//! ```
+//! use brigade_explore::{Explore, Verdict, runtime::net::UdpSocket};
+//!
+//! // Two datagrams, and the belief that they keep their order.
+//! let verdict = Explore::new().coarse().explore(|| async {
+//!     let cook = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+//!     let waiter = UdpSocket::bind("127.0.0.1:7").await.unwrap();
+//!     cook.send_to(b"1", "127.0.0.1:7").await.unwrap();
+//!     cook.send_to(b"2", "127.0.0.1:7").await.unwrap();
+//!     let mut first = [0];
+//!     waiter.recv(&mut first).await.unwrap();
+//!     assert_eq!(&first, b"1");
+//! });
+//! let Verdict::Failed(failed) = verdict else { panic!("under some schedules the second comes first") };
+//! assert_eq!(failed.schedule.deviations().len(), 1);
+//! ```
+//!
+//! | simulated | differences from Linux |
+//! |---|---|
+//! | `TcpListener`, `TcpStream` | every address is local; 64 KiB are under way at most; options do nothing |
+//! | `UdpSocket` | no broadcast, no multicast; `ttl` and `broadcast` are refused |
+//! | `UnixListener`, `UnixStream`, `UnixDatagram` | a path is a name only: no file is made |
+//! | `io::pipe` | – |
+//! | `AsyncFd` | of simulated sockets, such as those of [`mio`] |
+//!
+//! Errors and panics that name the call refuse the rest: sockets and descriptors of the operating system
+//! (`from_std`, `AsyncFd`), `into_std` and `as_fd` of simulated sockets, child processes, signals. Files are
+//! those of the operating system: a run that changes one is not the same the next time.
+//!
+//! A reactor of your own can be checked too: [`mio`] has the interface of the crate of that name.
 //!
 //! # Limits
 //!
@@ -103,6 +141,7 @@ pub use brigade_handle::explore::{sync, thread};
 pub use brigade_pool as pool;
 pub use brigade_runtime as runtime;
 pub use explore::{Explore, Verdict};
+pub use mio::{self, simulated as net};
 pub use outcome::{Class, Failure};
 pub use report::Failed;
 pub use schedule::{Deviation, Key, NoSchedule, Schedule};

@@ -35,6 +35,12 @@ pub(crate) use brigade_handle::explore::thread as os_thread;
 #[cfg(not(feature = "explore"))]
 pub(crate) use std::thread as os_thread;
 
+// The socket of the platform beneath `net::unix::UnixDatagram`, for which mio's lacks methods.
+#[cfg(feature = "explore")]
+pub(crate) use mio::net::UnixDatagram as OsDatagram;
+#[cfg(not(feature = "explore"))]
+pub(crate) use std::os::unix::net::UnixDatagram as OsDatagram;
+
 /// Orders the sequentially consistent operation before this call before the one after it. Loom knows such a
 /// total order for fences only, so under loom this is a fence. Elsewhere the operations themselves have
 /// that order, and this does nothing.

@@ -47,6 +47,7 @@
 
 use crate::{
     driver::{
+        explored::refuse,
         registration::Registered,
         slab::{Key, Slab},
         source::{Direction, Initially, Source},
@@ -243,6 +244,7 @@ pub struct Signal {
 #[doc(alias = "add_signal_handler")]
 #[track_caller]
 pub fn signal(kind: SignalKind) -> io::Result<Signal> {
+    refuse("signals (signal::signal)")?;
     let registered = Registered::here("signal", NoDescriptor, Initially::Pending)?;
     let hub = HUB.get_or_try_init(SignalHub::new)?;
     let received = sys::caught(kind.0);

@@ -20,6 +20,11 @@ use std::{
 /// 128. If a connection finds no room, its client tries again after one second, and once more after two
 /// more.
 pub(crate) fn widen_backlog(listener: BorrowedFd<'_>) -> io::Result<()> {
+    // The backlog of a simulated listener has no limit.
+    #[cfg(feature = "explore")]
+    if brigade_handle::explore::is_managed() {
+        return Ok(());
+    }
     // SAFETY: the descriptor is borrowed, so it is open, and `listen` touches no memory of ours.
     check(unsafe { libc::listen(listener.as_raw_fd(), libc::c_int::MAX) }).map(drop)
 }
@@ -51,6 +56,11 @@ pub struct Credentials {
 /// Returns the credentials that the other end of a Unix socket had when it connected.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn peer_cred(socket: BorrowedFd<'_>) -> io::Result<Credentials> {
+    // The other end of a simulated socket lies in this process.
+    #[cfg(feature = "explore")]
+    let ours = std::os::unix::net::UnixStream::pair()?.0;
+    #[cfg(feature = "explore")]
+    let socket = if brigade_handle::explore::is_managed() { std::os::fd::AsFd::as_fd(&ours) } else { socket };
     let mut found = libc::ucred { pid: 0, uid: 0, gid: 0 };
     let mut len = size_of::<libc::ucred>() as libc::socklen_t;
     let place = (&raw mut found).cast();

@@ -4,7 +4,14 @@ use crate::{check_threads, failed, passed};
 use brigade_explore::{
     Class, Explore, Failed,
     pool::Pool,
-    runtime::{self, net::TcpListener, sync::mpsc},
+    runtime::{
+        self,
+        command::Command,
+        io::AsyncFd,
+        net::unix::UnixStream,
+        signal::{SignalKind, signal},
+        sync::mpsc,
+    },
     sync::atomic::{AtomicU32, Ordering::SeqCst},
     thread,
 };
@@ -181,9 +188,16 @@ fn locals_of_a_thread_are_destroyed_within_the_run() {
 }
 
 #[test]
-fn a_socket_of_the_operating_system_is_refused_by_name() {
+fn what_the_operating_system_does_is_refused_by_name() {
     passed(Explore::new().schedules(10).explore(|| async {
-        let error = TcpListener::bind("127.0.0.1:0").await.unwrap_err();
-        assert!(error.to_string().contains("TcpListener"), "{error}");
+        let theirs = std::os::unix::net::UnixStream::pair().unwrap().0;
+        let error = UnixStream::from_std(theirs).unwrap_err();
+        assert!(error.to_string().contains("UnixStream"), "{error}");
+        let error = AsyncFd::new(std::io::stdin()).unwrap_err();
+        assert!(error.to_string().contains("descriptor"), "{error}");
+        let error = Command::new("true").spawn().unwrap_err();
+        assert!(error.to_string().contains("Command::spawn"), "{error}");
+        let error = signal(SignalKind::HANGUP).unwrap_err();
+        assert!(error.to_string().contains("signal::signal"), "{error}");
     }));
 }

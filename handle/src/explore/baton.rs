@@ -49,6 +49,8 @@ static ATOMIC_POINTS: AtomicBool = AtomicBool::new(false);
 /// How often a thread of the run has changed what others can see.
 static CHANGES: AtomicU64 = AtomicU64::new(0);
 static STATE: Mutex<Option<State>> = Mutex::new(None);
+/// How many runs this process has begun.
+static RUNS: AtomicU64 = AtomicU64::new(0);
 static ENDED: Condvar = Condvar::new();
 /// How often the waiting thread looks at the running one.
 const WATCH_INTERVAL: Duration = Duration::from_millis(100);
@@ -64,6 +66,14 @@ pub fn is_managed() -> bool {
 #[inline]
 pub(crate) fn managed() -> Option<u32> {
     HERE.get().checked_sub(1)
+}
+
+/// Returns the number of the run that this process makes, or has made last. Everything that is simulated for
+/// a run belongs to this number.
+#[must_use]
+pub fn run_number() -> u64 {
+    // Relaxed: it changes before the threads of a run begin.
+    RUNS.load(Ordering::Relaxed)
 }
 
 /// Calls `f`, which watches the run: it has no choice points, and the run is the same without it.
@@ -103,6 +113,7 @@ pub fn run(oracle: Box<dyn Oracle>, limits: Limits, root: impl FnOnce() + Send +
     }
     TELLS.store(limits.tells, Ordering::Relaxed);
     ATOMIC_POINTS.store(limits.atomics, Ordering::Relaxed);
+    RUNS.fetch_add(1, Ordering::Relaxed);
     virtual_time::restart();
     let index = register("root".to_owned());
     let body = move || {

@@ -22,11 +22,21 @@ pub enum Kind {
     Spurious,
     /// A number that production draws by chance.
     Chance,
+    /// When something arrives that was sent.
+    Arrival,
+    /// How many bytes a read or a write transfers.
+    Length,
+    /// Which datagram comes first.
+    Datagram,
+    /// Which of several sources is reported as ready.
+    Readiness,
+    /// Whether the network fails, in a way that the run has asked for.
+    Fault,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::Switch,
         Self::Preempt,
         Self::Victim,
@@ -35,6 +45,11 @@ impl Kind {
         Self::Racer,
         Self::Spurious,
         Self::Chance,
+        Self::Arrival,
+        Self::Length,
+        Self::Datagram,
+        Self::Readiness,
+        Self::Fault,
     ];
 
     /// The word for the kind in a written schedule.
@@ -49,6 +64,11 @@ impl Kind {
             Self::Racer => "race",
             Self::Spurious => "spurious",
             Self::Chance => "chance",
+            Self::Arrival => "arrival",
+            Self::Length => "length",
+            Self::Datagram => "datagram",
+            Self::Readiness => "ready",
+            Self::Fault => "fault",
         }
     }
 }

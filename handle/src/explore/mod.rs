@@ -45,7 +45,7 @@ mod virtual_time;
 mod watch;
 
 pub(crate) use baton::{aside, note_unseen_panic};
-pub use baton::{changed, is_managed, run};
+pub use baton::{changed, is_managed, run, run_number};
 pub use bell::Bell;
 pub use choice::{Choice, Kind, LockOperation, LockOutcome, Oracle, pick, point, progress, spin};
 pub use end::{Blocked, End, ManagedThread, Ran, UnseenPanic, Waiting};

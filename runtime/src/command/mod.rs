@@ -22,7 +22,7 @@ mod orphan;
 
 pub use child::Child;
 
-use crate::executor::context;
+use crate::{driver::explored::refuse, executor::context};
 use orphan::OrphanState;
 use std::{
     ffi::OsStr,
@@ -233,6 +233,7 @@ impl Command {
     #[track_caller]
     pub fn spawn(&mut self) -> io::Result<Child> {
         // Panics before the child is started, which could not be watched.
+        refuse("children of the operating system (Command::spawn)")?;
         context::executor("Command::spawn").driver().reactor.assert_not_forked();
         orphan::reap_unwatched();
         Child::watch(

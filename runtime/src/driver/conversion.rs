@@ -7,7 +7,7 @@ macro_rules! as_fd {
         impl ::std::os::fd::AsFd for $type {
             fn as_fd(&self) -> ::std::os::fd::BorrowedFd<'_> {
                 let $this = self;
-                $fd
+                $crate::driver::explored::for_user($fd, stringify!($type))
             }
         }
 

@@ -1,8 +1,9 @@
-//! The driver within an explored run, where the operating system's descriptors and time mean nothing.
+//! The driver within an explored run, where mio's sockets lie in memory and other descriptors mean nothing.
 //!
-//! Without the feature `explore` everything here is empty, and the compiler leaves it out.
+//! Without the feature `explore` the calls here are mio's, or empty, and the compiler leaves those out.
 
-use std::{io, time::Duration};
+use mio::{Events, Poll};
+use std::{io, os::fd::BorrowedFd, time::Duration};
 
 /// How long the thread in the poller sleeps at most.
 #[derive(Clone, Copy, Debug)]
@@ -19,68 +20,47 @@ impl SleepLimits {
     pub(crate) fn first(self) -> Option<Duration> {
         self.timers.into_iter().chain(self.upkeep).min()
     }
-}
 
-/// The place where a thread of an explored run sleeps in the driver.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Bell {
-    #[cfg(feature = "explore")]
-    bell: std::sync::Arc<brigade_handle::explore::Bell>,
-}
-
-#[cfg(not(feature = "explore"))]
-#[allow(clippy::unused_self, reason = "the other version needs it")]
-impl Bell {
-    /// Sleeps, and returns true. Outside of an explored run, returns false.
+    /// Sleeps in the poller until there are events, or until a limit is over.
     #[inline(always)]
-    pub(crate) fn wait(&self, _limits: SleepLimits) -> bool {
-        false
-    }
-
-    /// Wakes the thread that sleeps, and returns true. Outside of an explored run, returns false.
-    #[inline(always)]
-    pub(crate) fn ring(&self) -> bool {
-        false
+    pub(crate) fn poll(self, poll: &mut Poll, events: &mut Events) -> io::Result<()> {
+        #[cfg(feature = "explore")]
+        return poll.poll_within(events, self.timers, self.upkeep);
+        #[cfg(not(feature = "explore"))]
+        poll.poll(events, self.first())
     }
 }
 
-#[cfg(feature = "explore")]
-impl Bell {
-    /// Sleeps, and returns true. Outside of an explored run, returns false.
-    pub(crate) fn wait(&self, limits: SleepLimits) -> bool {
-        let is_explored = brigade_handle::explore::is_managed();
-        if is_explored {
-            self.bell.wait(limits.timers, limits.upkeep);
-        }
-        is_explored
-    }
-
-    /// Wakes the thread that sleeps, and returns true. Outside of an explored run, returns false.
-    pub(crate) fn ring(&self) -> bool {
-        let is_explored = brigade_handle::explore::is_managed();
-        if is_explored {
-            self.bell.ring();
-        }
-        is_explored
-    }
-}
-
-/// Refuses a descriptor of the operating system within an explored run.
+/// Refuses something of the operating system within an explored run. `what` names it, or the call that needs
+/// it.
 ///
 /// # Errors
 ///
-/// Returns `Unsupported` there, with the name of the descriptor's type.
+/// Returns `Unsupported` there.
 #[inline(always)]
-pub(crate) fn refuse<S>(_descriptor: &S) -> io::Result<()> {
+pub(crate) fn refuse(_what: &str) -> io::Result<()> {
     #[cfg(feature = "explore")]
     if brigade_handle::explore::is_managed() {
-        let name = std::any::type_name::<S>().rsplit("::").next().unwrap_or_default();
         return Err(io::Error::new(
             io::ErrorKind::Unsupported,
-            format!(
-                "an explored run has no {name} of the operating system: give the code a stream in memory"
-            ),
+            format!("an explored run does not simulate {_what}"),
         ));
     }
     Ok(())
+}
+
+/// Returns the descriptor of a socket for the user's own system calls.
+///
+/// # Panics
+///
+/// Panics if the socket is simulated: no system call can use it.
+#[inline(always)]
+#[track_caller]
+pub(crate) fn for_user<'a>(descriptor: BorrowedFd<'a>, _of: &str) -> BorrowedFd<'a> {
+    #[cfg(feature = "explore")]
+    assert!(
+        !mio::simulated::is_simulated(descriptor),
+        "an explored run cannot do as_fd of a {_of}: it is simulated, and no system call can use it"
+    );
+    descriptor
 }

@@ -3,7 +3,7 @@
 
 mod alarm;
 pub(crate) mod conversion;
-mod explored;
+pub(crate) mod explored;
 pub(crate) mod fork;
 pub(crate) mod reactor;
 pub(crate) mod registration;

@@ -14,13 +14,13 @@
 
 use crate::{
     driver::{
-        explored::{Bell, SleepLimits, refuse},
+        explored::SleepLimits,
         fork,
         slab::{Key, Slab},
         source::{Initially, Source},
         wake::wake_all,
     },
-    shim::{Mutex, lock},
+    shim::{Mutex, RwLock, lock},
 };
 use brigade_handle::fork::Generation;
 use brigade_trace::Cause;
@@ -32,7 +32,7 @@ use std::{
     io,
     os::fd::{AsRawFd, BorrowedFd},
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::Waker,
@@ -64,7 +64,6 @@ pub(crate) struct Reactor {
     on_signal: Mutex<Option<OnSignal>>,
     /// The process that the reactor belongs to.
     generation: Generation,
-    bell: Bell,
 }
 
 /// The half that belongs to the thread that sleeps.
@@ -72,7 +71,6 @@ pub(crate) struct Poller {
     os: Os,
     events: Events,
     woken: Vec<Waker>,
-    bell: Bell,
 }
 
 /// Makes both halves of a reactor.
@@ -80,16 +78,14 @@ pub(crate) fn new() -> io::Result<(Arc<Reactor>, Poller)> {
     let os = Os::new()?;
     let registry = os.registry().try_clone()?;
     let waker = OsWaker::new(&registry, WAKE_TOKEN)?;
-    let bell = Bell::default();
     let reactor = Reactor {
         os: RwLock::new(Some((registry, waker))),
         sources: Mutex::new(Slab::new()),
         is_gone: AtomicBool::new(false),
         on_signal: Mutex::new(None),
         generation: Generation::current(),
-        bell: bell.clone(),
     };
-    let poller = Poller { os, events: Events::with_capacity(MAX_EVENTS_PER_POLL), woken: Vec::new(), bell };
+    let poller = Poller { os, events: Events::with_capacity(MAX_EVENTS_PER_POLL), woken: Vec::new() };
     Ok((Arc::new(reactor), poller))
 }
 
@@ -100,10 +96,7 @@ impl Poller {
     ///
     /// Fails if the program has closed the poller's descriptor.
     pub(crate) fn wait(&mut self, limits: SleepLimits) -> io::Result<()> {
-        if self.bell.wait(limits) {
-            return Ok(());
-        }
-        match self.os.poll(&mut self.events, limits.first()) {
+        match limits.poll(&mut self.os, &mut self.events) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 self.events.clear();
                 Ok(())
@@ -157,7 +150,7 @@ impl Reactor {
 
     /// Ends the sleep of the thread in the poller. If no thread sleeps, ends the next sleep at once.
     pub(crate) fn wake(&self) {
-        if self.is_forked() || self.bell.ring() {
+        if self.is_forked() {
             return;
         }
         let os = self.os.read().unwrap_or_else(PoisonError::into_inner);
@@ -179,7 +172,6 @@ impl Reactor {
         interest: Interest,
     ) -> io::Result<(Arc<Source>, Key)> {
         self.assert_not_forked();
-        refuse(io)?;
         let source = Arc::new(Source::new(initially));
         let key = lock(&self.sources).insert(source.clone());
         let os = self.os.read().unwrap_or_else(PoisonError::into_inner);

@@ -8,6 +8,7 @@ use crate::{
         watched_fd::WatchedFd,
     },
     io::backoff,
+    shim::OsDatagram,
 };
 use std::{io, net::Shutdown, os::unix::net as os, path::Path};
 
@@ -38,7 +39,7 @@ use std::{io, net::Shutdown, os::unix::net as os, path::Path};
 /// ```
 #[derive(Debug)]
 pub struct UnixDatagram {
-    pub(super) socket: Registered<WatchedFd<os::UnixDatagram>>,
+    pub(super) socket: Registered<WatchedFd<OsDatagram>>,
 }
 
 impl UnixDatagram {
@@ -70,7 +71,7 @@ impl UnixDatagram {
     /// ```
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
-        Self::from_std(os::UnixDatagram::bind(path)?)
+        Self::register(OsDatagram::bind(path)?)
     }
 
     /// Makes a socket at an address of the standard library, such as an [abstract](super::abstract_address)
@@ -99,7 +100,7 @@ impl UnixDatagram {
     /// ```
     #[track_caller]
     pub fn bind_addr(address: &os::SocketAddr) -> io::Result<Self> {
-        Self::from_std(os::UnixDatagram::bind_addr(address)?)
+        Self::register(OsDatagram::bind_addr(address)?)
     }
 
     /// Makes a socket without a path. It can send, but nobody can reply to it.
@@ -113,7 +114,7 @@ impl UnixDatagram {
     /// Panics outside of a runtime.
     #[track_caller]
     pub fn unbound() -> io::Result<Self> {
-        Self::from_std(os::UnixDatagram::unbound()?)
+        Self::register(OsDatagram::unbound()?)
     }
 
     /// Makes two sockets that are connected to each other.
@@ -136,8 +137,8 @@ impl UnixDatagram {
     /// ```
     #[track_caller]
     pub fn pair() -> io::Result<(Self, Self)> {
-        let (one, other) = os::UnixDatagram::pair()?;
-        Ok((Self::from_std(one)?, Self::from_std(other)?))
+        let (one, other) = OsDatagram::pair()?;
+        Ok((Self::register(one)?, Self::register(other)?))
     }
 
     /// Takes over a socket of the standard library.
@@ -157,8 +158,14 @@ impl UnixDatagram {
     /// # std::io::Result::Ok(())
     /// # }).unwrap();
     /// ```
+    #[allow(clippy::useless_conversion, reason = "another type with the feature `explore`")]
     #[track_caller]
     pub fn from_std(socket: os::UnixDatagram) -> io::Result<Self> {
+        Self::register(socket.into())
+    }
+
+    #[track_caller]
+    fn register(socket: OsDatagram) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         Ok(Self { socket: Registered::here("UnixDatagram", WatchedFd(socket), Initially::Ready)? })
     }
@@ -179,8 +186,9 @@ impl UnixDatagram {
     /// # std::io::Result::Ok(())
     /// # }).unwrap();
     /// ```
+    #[allow(clippy::useless_conversion, reason = "another type with the feature `explore`")]
     pub fn into_std(self) -> io::Result<os::UnixDatagram> {
-        let std = self.socket.into_io().0;
+        let std = os::UnixDatagram::from(self.socket.into_io().0);
         std.set_nonblocking(false)?;
         Ok(std)
     }
@@ -275,7 +283,7 @@ impl UnixDatagram {
         self.send_by(|socket| socket.send_to_addr(bytes, address)).await
     }
 
-    async fn send_by(&self, send: impl Fn(&os::UnixDatagram) -> io::Result<usize>) -> io::Result<usize> {
+    async fn send_by(&self, send: impl Fn(&OsDatagram) -> io::Result<usize>) -> io::Result<usize> {
         // Other senders may have filled the receiver's queue. Only a receiver that this socket is connected
         // to reports when it has room again.
         let waiting = self.socket.io_among(Direction::Write, |socket| send(&socket.0));
