@@ -114,6 +114,9 @@
 //!
 //! A reactor of your own can be checked too: [`mio`] has the interface of the crate of that name.
 //!
+//! Calls into child processes are replied to by a script, or as the oracle chooses: [`children`] has a pool
+//! with the methods of the process pool, whose children answer, answer late, or die.
+//!
 //! # Limits
 //!
 //! Runs are sequentially consistent, and switch threads at choice points only. Orders that a weak memory
@@ -121,6 +124,7 @@
 
 pub mod bugs;
 mod child;
+pub mod children;
 mod explore;
 mod oracle;
 mod outcome;

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod faults;
+mod planted;
+mod reactor;
 mod tcp;
 mod udp;
 mod unix;

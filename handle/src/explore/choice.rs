@@ -32,11 +32,13 @@ pub enum Kind {
     Readiness,
     /// Whether the network fails, in a way that the run has asked for.
     Fault,
+    /// How a child process replies.
+    Reply,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Switch,
         Self::Preempt,
         Self::Victim,
@@ -50,6 +52,7 @@ impl Kind {
         Self::Datagram,
         Self::Readiness,
         Self::Fault,
+        Self::Reply,
     ];
 
     /// The word for the kind in a written schedule.
@@ -69,6 +72,7 @@ impl Kind {
             Self::Datagram => "datagram",
             Self::Readiness => "ready",
             Self::Fault => "fault",
+            Self::Reply => "reply",
         }
     }
 }

@@ -217,8 +217,8 @@ impl State {
         }
     }
 
-    /// Returns the end of a run of which no thread can go on. If work has panicked unseen, the others may well
-    /// wait for what it would have done.
+    /// Returns the end of a run of which no thread can go on. If work has panicked unseen, the others may
+    /// well wait for what it would have done.
     fn end_of_stuck(&mut self) -> End {
         match self.unseen_panic.take() {
             Some(panic) => End::UnseenPanicOfWork(panic),
