@@ -80,6 +80,12 @@ pub(crate) fn prepare() {
     });
 }
 
+/// Notes that the calling thread has broken a rule, as if it had panicked there.
+pub(crate) fn note_failure(rule: &str, message: &str) {
+    let panic = NotedPanic { tid: thread_number(), message: message.to_owned(), place: rule.to_owned() };
+    PANICS.lock().unwrap_or_else(PoisonError::into_inner).push(panic);
+}
+
 fn note_panic(info: &PanicHookInfo<'_>) {
     let message = brigade_handle::panic_message(info.payload()).unwrap_or(NO_TEXT);
     let place = info.location().map(ToString::to_string).unwrap_or_default();

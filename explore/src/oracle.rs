@@ -80,6 +80,10 @@ impl Oracle for Noting {
         }
     }
 
+    fn hear_remark(&mut self, thread: u32, words: &str) {
+        lock(&self.log).notes.push((explore::stamp().unwrap_or(0), thread, words.to_owned()));
+    }
+
     fn pick(&mut self, choice: &Choice<'_>) -> u32 {
         let value = self.chooser.pick(choice) % choice.enabled;
         let mut log = lock(&self.log);

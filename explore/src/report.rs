@@ -60,7 +60,7 @@ impl fmt::Display for Failed {
             writeln!(f, "  {}", self.schedule)?;
         }
         if let Some(story) = &self.story {
-            writeln!(f, "\n{}", lanes(story))?;
+            writeln!(f, "\n{}", lanes(story, LANES_WIDTH))?;
         }
         if let Some(last) = self.schedule.deviations().last().filter(|_| self.shortness != Shortness::Given) {
             writeln!(f, "without {last} it passes")?;
@@ -69,16 +69,63 @@ impl fmt::Display for Failed {
     }
 }
 
-/// Draws the lines of a story in lanes side by side.
-fn lanes(story: &Story) -> String {
+impl Failed {
+    /// Draws the threads of the run as lanes side by side, which have so many columns together if that leaves
+    /// each of them enough. Returns an empty text if the run has left no story.
+    ///
+    /// ```
+    /// use brigade_explore::{Explore, Verdict, thread};
+    ///
+    /// let verdict = Explore::new().explore_threads(|| drop(thread::spawn(thread::park)));
+    /// let Verdict::Failed(failed) = verdict else { panic!("a thread is left behind") };
+    /// assert!(failed.lanes(80).lines().all(|line| line.chars().count() <= 80));
+    /// ```
+    #[must_use]
+    pub fn lanes(&self, columns: usize) -> String {
+        self.story.as_ref().map(|story| lanes(story, columns)).unwrap_or_default()
+    }
+
+    /// Returns the names of the threads of the run. The first is the root.
+    ///
+    /// ```
+    /// use brigade_explore::{Explore, Verdict};
+    ///
+    /// let verdict = Explore::new().explore_threads(|| panic!("no flour"));
+    /// let Verdict::Failed(failed) = verdict else { panic!("it panics") };
+    /// assert_eq!(failed.threads(), ["root"]);
+    /// ```
+    #[must_use]
+    pub fn threads(&self) -> &[String] {
+        self.story.as_ref().map(|story| &story.threads[..]).unwrap_or_default()
+    }
+
+    /// Returns what the threads of the run did, in order: the index of a thread, and the words for it.
+    ///
+    /// ```
+    /// use brigade_explore::{Explore, Verdict, sync::atomic::{AtomicU32, Ordering::SeqCst}};
+    ///
+    /// let verdict = Explore::new().explore_threads(|| {
+    ///     AtomicU32::new(0).store(7, SeqCst);
+    ///     panic!("no flour");
+    /// });
+    /// let Verdict::Failed(failed) = verdict else { panic!("it panics") };
+    /// assert!(failed.lines().any(|(thread, words)| thread == 0 && words.starts_with("store 7")));
+    /// ```
+    pub fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
+        let lines = self.story.as_ref().map(|story| &story.lines[..]).unwrap_or_default();
+        lines.iter().map(|line| (line.thread as usize, line.text.as_str()))
+    }
+}
+
+/// Draws the lines of a story in lanes side by side, which have so many columns together.
+fn lanes(story: &Story, columns: usize) -> String {
     let mut text = String::new();
     let used: Vec<u32> = (0..story.threads.len() as u32)
         .filter(|&thread| story.lines.iter().any(|line| line.thread == thread))
         .collect();
     let column = |thread: u32| used.iter().position(|&other| other == thread).unwrap_or(0);
     let spaces = used.len().saturating_sub(1);
-    let width =
-        ((LANES_WIDTH - spaces.min(LANES_WIDTH)) / used.len().max(1)).clamp(MIN_LANE_WIDTH, MAX_LANE_WIDTH);
+    let width = (columns.saturating_sub(spaces) / used.len().max(1)).clamp(MIN_LANE_WIDTH, MAX_LANE_WIDTH);
     let mut row = |cells: &dyn Fn(usize) -> String| {
         let cells: Vec<Vec<String>> = (0..used.len()).map(|index| wrap(&cells(index), width)).collect();
         for part in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {

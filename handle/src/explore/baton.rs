@@ -168,7 +168,7 @@ fn wait_for_baton(here: u32) {
 }
 
 /// Ends the run. The calling thread, like all others of the run, goes no further.
-fn fail(end: End) -> ! {
+pub(super) fn fail(end: End) -> ! {
     stop(end);
     loop {
         thread::park();
@@ -234,6 +234,15 @@ pub(super) fn tell(operation: &str, value: &dyn fmt::Debug) {
     if TELLS.load(Ordering::Relaxed) {
         let at = Location::caller();
         with(|state| state.tell(operation, value, at));
+    }
+}
+
+/// Tells the words of the calling thread to the oracle.
+pub(super) fn remark(words: impl FnOnce() -> String) {
+    // Relaxed: it was set before the run began.
+    if TELLS.load(Ordering::Relaxed) {
+        let words = words();
+        with(|state| state.remark(&words));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Choices: their kinds, the oracle that makes them, and the calls by which executors ask.
 
-use super::baton;
+use super::{End, baton};
 use std::panic::Location;
 
 /// The kind of a choice: what differs between the ways in which a run can go on.
@@ -135,6 +135,11 @@ pub trait Oracle: Send {
 
     /// Hears that this thread waits awake for others, once for each time that it looks in vain.
     fn hear_wait_awake(&mut self, _thread: u32) {}
+
+    /// Hears what this thread says of itself, if [`Limits::tells`] is set.
+    ///
+    /// [`Limits::tells`]: super::Limits::tells
+    fn hear_remark(&mut self, _thread: u32, _words: &str) {}
 }
 
 /// Asks the oracle which of `enabled` ways to go. Returns 0 outside a run, or if there is no choice.
@@ -171,4 +176,23 @@ pub fn progress() {
     if baton::is_managed() {
         baton::progress();
     }
+}
+
+/// Tells the oracle what the calling thread does, in words. Nothing happens outside a run.
+#[inline]
+pub fn remark(words: impl FnOnce() -> String) {
+    if baton::is_managed() {
+        baton::remark(words);
+    }
+}
+
+/// Ends the run as if its root had panicked with this message. Any thread of the run may call it, also one
+/// whose panics the checked code would catch.
+///
+/// # Panics
+///
+/// Panics outside a run.
+pub fn fail(message: &str) -> ! {
+    assert!(baton::is_managed(), "{message}");
+    baton::fail(End::Panicked(message.to_owned()))
 }

@@ -121,6 +121,12 @@ impl State {
         self.unblock_all(Blocked::Lock(address));
     }
 
+    /// Tells the oracle what the calling thread says.
+    pub(super) fn remark(&mut self, words: &str) {
+        let here = managed().expect("a managed thread calls");
+        self.oracle.hear_remark(here, words);
+    }
+
     /// Asks the oracle.
     fn pick(&mut self, kind: Kind, enabled: usize, threads: &[u32]) -> usize {
         if enabled < 2 {
