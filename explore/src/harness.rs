@@ -20,9 +20,9 @@ pub fn remark(words: impl FnOnce() -> String) {
     explore::remark(words);
 }
 
-/// Ends the run as failed, with [`Class::Panic`](crate::Class::Panic). In place of a place in the program, the
-/// failure has the rule that was broken. Any thread of the run may call it, also one whose panics the checked
-/// code would catch.
+/// Ends the run as failed, with [`Class::Panic`](crate::Class::Panic). In place of a place in the program,
+/// the failure has the rule that was broken. Any thread of the run may call it, also one whose panics the
+/// checked code would catch.
 ///
 /// # Panics
 ///

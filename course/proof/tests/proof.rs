@@ -1,0 +1,131 @@
+//! Each reference gets 100 points, each skeleton none, and each wrong solution loses what its file says, by
+//! the rules that it says. All are graded twice, and the grades are the same to the byte.
+
+use brigade_course::{Format, Grade, Submission, draw, grade, mutant::Mutant, root, write};
+use brigade_course_kit::{LABS, Lab};
+use std::{env, fs, path::Path};
+
+/// The forms that a grade is compared in.
+const FORMATS: [Format; 4] = [Format::Json, Format::Gradescope, Format::Exercism, Format::Junit];
+
+fn grade_twice(lab: &'static Lab, name: &str) -> Grade {
+    let name = format!("{}/{name}", lab.folder());
+    let submission = Submission::new(env!("CARGO_BIN_EXE_course-submissions").into(), &[&name]);
+    let make = || grade(lab, &submission, &[0]).expect("the runner starts");
+    let (first, second) = (make(), make());
+    for format in FORMATS {
+        let (one, other) = (write(&first, format), write(&second, format));
+        let differ = one.lines().zip(other.lines()).find(|(one, other)| one != other);
+        assert!(one == other, "{name}: two grades differ: {differ:?}");
+    }
+    first
+}
+
+/// The lost tests with their rules, in the order of the lab.
+fn lost(grade: &Grade) -> Vec<(String, String)> {
+    let marks = grade.marks.iter();
+    let lost = marks.filter_map(|mark| Some((mark.test.name.to_owned(), mark.finding()?.rule.clone())));
+    lost.collect()
+}
+
+/// The wrong solutions of a lab, by name.
+fn mutants(lab: &Lab) -> Vec<(String, Mutant)> {
+    let folder = root().join("course/mutants").join(lab.folder());
+    let read = |path: &Path| {
+        let name = path.file_stem().expect("it has a name").to_string_lossy().into_owned();
+        let text = fs::read_to_string(path).expect("it can be read");
+        (name, Mutant::read(&text).expect("it is a wrong solution"))
+    };
+    let files = fs::read_dir(&folder).expect("each lab has wrong solutions");
+    let mut paths: Vec<_> = files.map(|entry| entry.expect("it can be read").path()).collect();
+    paths.sort();
+    paths.iter().map(|path| read(path)).collect()
+}
+
+#[test]
+fn references_get_all_points() {
+    for lab in LABS {
+        let grade = grade_twice(lab, "reference");
+        assert_eq!(grade.points(), 100, "{}", write(&grade, Format::Json));
+    }
+}
+
+#[test]
+fn skeletons_get_no_points() {
+    for lab in LABS {
+        let grade = grade_twice(lab, "skeleton");
+        assert_eq!(grade.points(), 0, "{}", write(&grade, Format::Json));
+        let wrong: Vec<_> = lost(&grade).into_iter().filter(|(_, rule)| rule != "unwritten").collect();
+        assert!(wrong.is_empty(), "lab {}: {wrong:?}", lab.number);
+    }
+}
+
+#[test]
+fn wrong_solutions_lose_what_their_files_say() {
+    let mut wrong = Vec::new();
+    for lab in LABS {
+        let mutants = mutants(lab);
+        assert!(mutants.len() >= 4, "lab {} has {} wrong solutions", lab.number, mutants.len());
+        for (name, mutant) in mutants {
+            let grade = grade_twice(lab, &name);
+            let lost = lost(&grade);
+            if lost != mutant.loses {
+                let words: Vec<_> = lost.iter().map(|(test, rule)| format!("{test}={rule}")).collect();
+                wrong.push(format!("{}/{name} loses: {}", lab.folder(), words.join(" ")));
+            }
+            for (_, rule) in &lost {
+                let has_hints = (1..=3).all(|level| !lab.hint(rule, level).is_empty());
+                assert!(has_hints, "lab {} has no hints for {rule}", lab.number);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "these tables are not true:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_reference_has_at_most_300_lines() {
+    for lab in LABS {
+        let path = root().join("course/solutions").join(lab.folder()).join("lib.rs");
+        let lines = fs::read_to_string(&path).expect("it can be read").lines().count();
+        assert!(lines <= 300, "{} has {lines} lines", path.display());
+    }
+}
+
+/// The pictures of the chapters: the lab, the submission, the test, the schedule, the title.
+const PICTURES: &[(usize, &str, &str, &str, &str, &str)] = &[
+    (1, "woken", "reference", "every-interleaving", "", "The thread sleeps, and is woken"),
+    (
+        1,
+        "no-sleep",
+        "reference",
+        "every-interleaving",
+        "root.preempt.2=1",
+        "The wake-up comes before the sleep",
+    ),
+];
+
+/// `UPDATE_PICTURES=1 cargo test -p brigade-course-proof` draws them anew.
+#[test]
+fn pictures_of_the_chapters_are_of_runs_of_today() {
+    for &(number, name, submission, test, schedule, title) in PICTURES {
+        let lab = LABS[number - 1];
+        let submission = format!("{}/{submission}", lab.folder());
+        let submission = Submission::new(env!("CARGO_BIN_EXE_course-submissions").into(), &[&submission]);
+        let test = lab.test(test).expect("the lab has the test");
+        let mut picture = submission.picture(test, schedule).expect("the run has lanes");
+        for (_, words) in &mut picture.lines {
+            // The submissions lie in files of their own here.
+            let place = words.rsplit_once("  ").and_then(|(_, place)| place.split_once(':'));
+            if let Some((file, _)) = place.filter(|(file, _)| file.starts_with("lab")) {
+                *words = words.replace(file, "lib.rs");
+            }
+        }
+        let svg = draw(&picture, title);
+        let path = root().join(format!("course/book/src/labs/{:02}-{name}.svg", lab.number));
+        if env::var_os("UPDATE_PICTURES").is_some() {
+            fs::write(&path, &svg).expect("it can be written");
+        }
+        let drawn = fs::read_to_string(&path).unwrap_or_default();
+        assert!(svg == drawn, "{} is not of today: UPDATE_PICTURES=1 draws it anew", path.display());
+    }
+}
