@@ -1,7 +1,7 @@
 //! A student's package: a folder that cargo builds to a runner.
 //!
-//! It is no member of the workspace, so that a lab that does not compile breaks nothing else. Its lock file is
-//! that of the workspace, so that it is built offline, and all labs share one target folder.
+//! It is no member of the workspace, so that a lab that does not compile breaks nothing else. Its lock file
+//! is that of the workspace, so that it is built offline, and all labs share one target folder.
 
 use crate::Submission;
 use brigade_course_kit::Lab;

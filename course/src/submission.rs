@@ -1,7 +1,7 @@
 //! A submission: a runner, called once for each test.
 //!
-//! The runner is a process of its own. Whatever it prints is read up to a bound, so that it never waits for
-//! the grader, and the grader never stores without end.
+//! The runner is a process of its own. Its output is read up to a bound, so that it never waits for the
+//! grader, and the grader never stores without end.
 
 use brigade_course_kit::{Finding, Picture, Test, Verdict};
 use std::{

@@ -35,7 +35,7 @@ pub struct Question {
 /// A mistake to replay.
 #[derive(Debug)]
 pub struct Incident {
-    /// What happened, in a paragraph.
+    /// The story, in a paragraph.
     pub story: &'static str,
     /// The name of the program with the mistake, in `brigade_explore::bugs`.
     pub bug: &'static str,
@@ -61,7 +61,7 @@ pub struct Test {
 pub struct Stuck {
     /// The rule that is broken.
     pub rule: &'static str,
-    /// What should have happened.
+    /// The event that should have come.
     pub expected: &'static str,
 }
 
@@ -87,7 +87,7 @@ impl Lab {
         self.tests.iter().find(|test| test.name == name)
     }
 
-    /// Returns the hint of a level, from 1 to 3, for a broken rule. Returns an empty text for an unknown rule.
+    /// Returns the hint of a level, from 1 to 3, for a broken rule. An unknown rule has an empty text.
     ///
     /// ```
     /// let lab = brigade_course_kit::find(1).unwrap();
@@ -113,7 +113,7 @@ const SHARED_HINTS: &[Hint] = &[
         levels: [
             "The skeleton calls `to_write` there. Which step of the chapter does it name?",
             "Replace the call of `to_write` by the code of the step that it names.",
-            "Read the section \"What to write\" of the chapter, and write its steps in order.",
+            "Read the section \"Your part\" of the chapter, and write its steps in order.",
         ],
     },
     Hint {

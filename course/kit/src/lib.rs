@@ -1,5 +1,5 @@
-//! What a lab is made of: the trait that the student fills, the types that the student's code is built with,
-//! and the harness that grades it.
+//! The parts of a lab: the trait that the student fills, the types that the student's code is built with, and
+//! the harness that grades it.
 //!
 //! The student's package depends on this crate alone. Its locks, atomics and threads come from [`sync`] and
 //! [`thread`]; there the exploring scheduler decides which thread goes on, so that every test runs under many
@@ -7,9 +7,9 @@
 //! budget of steps, and a sleep of an hour passes at once.
 //!
 //! ```text
-//!   brigade-course ── starts ──> my-labs/01-block-on (runner) ── forks ──> child: one run after the other
-//!        ▲                                  │                                 the student's code runs here only,
-//!        └──── one line of JSON a test ─────┘                                 with limits (`sys.rs`)
+//!   brigade-course ── starts ──> my-labs/01-block-on (runner) ── forks ──> child: one run after another
+//!        ▲                                  │                               runs the student's code,
+//!        └──── one line of JSON a test ─────┘                               with limits (`sys.rs`)
 //! ```
 //!
 //! # Nouns

@@ -25,9 +25,9 @@ pub enum Verdict {
 pub struct Finding {
     /// The name of the rule, by which a hint is found.
     pub rule: String,
-    /// What the rule demands.
+    /// The demand of the rule.
     pub expected: String,
-    /// What the code did.
+    /// The events that break it.
     pub happened: String,
     /// Places of the student's code.
     pub places: Vec<String>,
@@ -44,7 +44,7 @@ pub struct Finding {
 pub struct Picture {
     /// The names of the threads.
     pub threads: Vec<String>,
-    /// What they did, in order: the index of a thread, and the words.
+    /// Their doings, in order: the index of a thread, and the words.
     pub lines: Vec<(usize, String)>,
 }
 

@@ -117,8 +117,8 @@ fn make_runs(test: &Test, code: Code, order: &Order) -> Result<Verdict, String> 
     }
 }
 
-/// Makes one run, and returns its lanes, also if it passes: a run shows them only if it fails, so it does so at
-/// its end.
+/// Makes one run, and returns its lanes, also if it passes: a run shows them only if it fails, so it does so
+/// at its end.
 fn draw(code: Code, order: &Order) -> Result<Picture, String> {
     let seed = order.seed;
     let checked = move || {

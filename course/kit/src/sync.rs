@@ -24,8 +24,7 @@ pub struct Mutex<T: ?Sized>(explored::Mutex<T>);
 #[derive(Debug)]
 pub struct MutexGuard<'a, T: ?Sized> {
     mutex: &'a Mutex<T>,
-    /// `None` only while the guard is dropped.
-    guard: Option<explored::MutexGuard<'a, T>>,
+    guard: explored::MutexGuard<'a, T>,
 }
 
 impl<T> Mutex<T> {
@@ -52,11 +51,8 @@ impl<T: ?Sized> Mutex<T> {
     /// Returns the guard as an error if a thread has panicked with the lock.
     #[track_caller]
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
-        let wrap = |guard| MutexGuard { mutex: self, guard: Some(guard) };
-        let taken = self.0.lock().map(wrap).map_err(|poisoned| PoisonError::new(wrap(poisoned.into_inner())));
-        let at = place();
-        remark(|| format!("lock{at}"));
-        taken
+        let wrap = |guard| MutexGuard { mutex: self, guard };
+        self.0.lock().map(wrap).map_err(|poisoned| PoisonError::new(wrap(poisoned.into_inner())))
     }
 }
 
@@ -64,21 +60,13 @@ impl<T: ?Sized> Deref for MutexGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.guard.as_ref().expect("the guard lives")
+        &self.guard
     }
 }
 
 impl<T: ?Sized> DerefMut for MutexGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.guard.as_mut().expect("the guard lives")
-    }
-}
-
-impl<T: ?Sized> Drop for MutexGuard<'_, T> {
-    fn drop(&mut self) {
-        if self.guard.take().is_some() {
-            remark(|| "unlock".to_owned());
-        }
+        &mut self.guard
     }
 }
 

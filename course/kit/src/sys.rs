@@ -63,7 +63,8 @@ fn print_to_stderr() {
     let _ = unsafe { libc::dup2(libc::STDERR_FILENO, libc::STDOUT_FILENO) };
 }
 
-/// The offsets in the kernel's description of a system call: its number, and the low half of its first argument.
+/// The offsets in the kernel's description of a system call: its number, and the low half of its first
+/// argument.
 #[cfg(target_endian = "little")]
 const NUMBER: u32 = 0;
 #[cfg(target_endian = "little")]

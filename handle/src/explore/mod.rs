@@ -47,7 +47,9 @@ mod watch;
 pub(crate) use baton::{aside, note_unseen_panic};
 pub use baton::{changed, is_managed, run, run_number};
 pub use bell::Bell;
-pub use choice::{Choice, Kind, LockOperation, LockOutcome, Oracle, fail, pick, point, progress, remark, spin};
+pub use choice::{
+    Choice, Kind, LockOperation, LockOutcome, Oracle, fail, pick, point, progress, remark, spin,
+};
 pub use end::{Blocked, End, ManagedThread, Ran, UnseenPanic, Waiting};
 pub use state::Limits;
 pub use virtual_time::{begin_stamps, now, stamp};

@@ -4,7 +4,7 @@
 use crate::{demand, source};
 
 /// Each crate, and the crates of ours that it may use.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("handle", &[]),
     ("trace", &["handle"]),
     ("pool", &["handle", "trace"]),
@@ -13,6 +13,9 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("explore", &["handle", "trace", "pool", "runtime", "timeline"]),
     ("brigade", &["handle", "trace", "pool", "runtime", "process", "timeline"]),
     ("timeline", &["trace"]),
+    ("course/kit", &["explore"]),
+    ("course", &["course-kit", "explore"]),
+    ("course/proof", &["course", "course-kit"]),
     ("demos", &["handle", "trace", "pool", "runtime", "process", "timeline"]),
     ("benches", &["handle", "trace", "pool", "runtime", "process", "timeline"]),
     ("benches/trace-cost", &["trace", "pool", "runtime"]),
