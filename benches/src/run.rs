@@ -2,7 +2,8 @@
 //!
 //! 1. *Calibrate*: the number of iterations per run is doubled until the run of the slower side lasts
 //!    `RUN_LENGTH_MIN`. Both sides do the same number.
-//! 2. *Warm up*: a few pairs of runs are not counted (the calibration warms up, too).
+//! 2. *Warm up*: a few pairs of runs are not counted (the calibration warms up, too, and alone if its first
+//!    run was long enough).
 //! 3. *Measure*: pairs of runs. Each pair gives one ratio. The median of these is *the* ratio, which a
 //!    disturbance of a few pairs does not move, and their quartiles are its spread.
 
@@ -13,8 +14,11 @@ use std::time::Duration;
 /// How long a run lasts at least: long compared with the grain of the clock and of the scheduler.
 const RUN_LENGTH_MIN: Duration = Duration::from_millis(40);
 
-/// How many pairs after the calibration are not counted.
+/// How many pairs after the calibration are not counted, unless both sides ran for [`WARM_UP_LENGTH`] in it.
 const WARM_UP_PAIRS: usize = 2;
+
+/// A run of this length needs no other one as a warm-up: caches and pools are warm after a few milliseconds.
+const WARM_UP_LENGTH: Duration = Duration::from_millis(100);
 
 /// How many pairs there are unless the user asks for another number.
 pub const DEFAULT_PAIRS: usize = 15;
@@ -79,22 +83,29 @@ impl Spread {
 /// Returns a [`Skip`] if the bench cannot run here.
 pub fn run(bench: &Bench, pairs: usize) -> Result<Vec<Outcome>, Skip> {
     let mut sides = bench.prepare()?;
-    let iterations = calibrate(&mut sides);
-    for _ in 0..WARM_UP_PAIRS {
-        pair(&mut sides, iterations);
+    let Calibrated { iterations, is_warm } = calibrate(&mut sides);
+    if !is_warm {
+        (0..WARM_UP_PAIRS).for_each(|_| drop(pair(&mut sides, iterations)));
     }
     let measured: Vec<_> = (0..pairs.max(1)).map(|_| pair(&mut sides, iterations)).collect();
     Ok(bench.rows.iter().map(|row| outcome(bench, row, &measured)).collect())
 }
 
+/// The outcome of the calibration.
+struct Calibrated {
+    iterations: u64,
+    /// Both sides have run for [`WARM_UP_LENGTH`].
+    is_warm: bool,
+}
+
 /// Finds the number of iterations of a run.
-fn calibrate(sides: &mut Sides) -> u64 {
+fn calibrate(sides: &mut Sides) -> Calibrated {
     let mut iterations = 1;
     loop {
         let ((), ours) = clock::timed(|| drop((sides.ours)(iterations)));
         let ((), theirs) = clock::timed(|| drop((sides.peer)(iterations)));
         if ours.max(theirs) >= RUN_LENGTH_MIN || iterations >= 1 << 30 {
-            return iterations;
+            return Calibrated { iterations, is_warm: ours.min(theirs) >= WARM_UP_LENGTH };
         }
         iterations *= 2;
     }

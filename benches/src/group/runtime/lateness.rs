@@ -31,9 +31,9 @@ use std::{
 use tokio::sync::mpsc::unbounded_channel;
 
 /// How long a run lasts.
-const RUN_LENGTH: Duration = Duration::from_millis(300);
+const RUN_LENGTH: Duration = Duration::from_millis(150);
 /// How often a task that computes for a long time does so and pauses, in a run.
-const PAUSES: u32 = 4;
+const PAUSES: u32 = 2;
 /// The time from one event to the next.
 const PERIOD: Duration = Duration::from_millis(1);
 
