@@ -8,6 +8,7 @@ pub(crate) mod fork;
 pub(crate) mod reactor;
 pub(crate) mod registration;
 pub(crate) mod slab;
+mod slices;
 pub(crate) mod source;
 // Unsafe: system calls.
 #[allow(unsafe_code)]

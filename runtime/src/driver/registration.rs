@@ -8,6 +8,7 @@ use crate::{
     driver::{
         reactor::Reactor,
         slab::Key,
+        slices,
         source::{Direction, Initially, Seen, Source},
     },
     executor::context,
@@ -223,18 +224,9 @@ impl Bytes for mio::net::UnixStream {
 impl Bytes for mio::unix::pipe::Receiver {}
 impl Bytes for mio::unix::pipe::Sender {}
 
-/// The largest number of slices that one system call takes (`IOV_MAX`). The standard library passes no more
-/// on.
-const MAX_SLICES_PER_CALL: usize = 1024;
 /// The largest number of bytes that one system call transfers, however many it is asked for:
 /// `MAX_RW_COUNT`, for the largest pages that Linux has.
 const MAX_BYTES_PER_CALL: usize = 0x7fff_0000;
-
-/// Returns the number of bytes that a call with slices of these lengths really asks for. The sum saturates,
-/// because slices may overlap and so add up to more than a `usize` holds.
-fn asked(lengths: impl Iterator<Item = usize>) -> usize {
-    lengths.take(MAX_SLICES_PER_CALL).fold(0, usize::saturating_add)
-}
 
 impl<S: Bytes> Registered<S> {
     /// Tries `operation` whenever the descriptor is ready, until it does not return `WouldBlock`. The
@@ -284,7 +276,7 @@ where
         cx: &mut Context<'_>,
         bytes: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        let len = asked(bytes.iter().map(|slice| slice.len()));
+        let len = slices::asked(bytes.iter().map(|slice| slice.len()));
         self.poll_bytes(cx, Direction::Read, len, |mut io| io.read_vectored(bytes))
     }
 }
@@ -303,8 +295,8 @@ where
         cx: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let len = asked(bytes.iter().map(|slice| slice.len()));
-        self.poll_bytes(cx, Direction::Write, len, |mut io| io.write_vectored(bytes))
+        let len = slices::asked(bytes.iter().map(|slice| slice.len()));
+        self.poll_bytes(cx, Direction::Write, len, |io| slices::write(io, bytes))
     }
 }
 
