@@ -204,6 +204,13 @@ impl Timers {
         is_awake.then(|| self.looks.load(Ordering::Relaxed))
     }
 
+    /// Returns the moment until which a thread sleeps in the driver: at or before the first timer. Returns
+    /// `None` if no thread sleeps there, or if there is no timer.
+    pub(crate) fn driver_sleeps_until(&self) -> Option<u64> {
+        // Relaxed: it may change at once, so callers check the time when they are woken.
+        Some(self.until.load(Ordering::Relaxed)).filter(|until| ![DRIVER_AWAKE, NEVER].contains(until))
+    }
+
     /// Returns a moment at or before the first timer, or `None` if there is no timer that fires.
     pub(crate) fn first(&self) -> Option<u64> {
         Some(self.next()).filter(|&next| next != NEVER)

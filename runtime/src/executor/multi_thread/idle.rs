@@ -49,21 +49,31 @@
 //! * A worker that wakes up and leaves sleepers, none of which watches, calls one of them.
 //! * A watcher stops if no worker has woken up since its last look, and all are asleep or another one
 //!   watches.
+//! * If all are asleep and the driver sleeps until a timer, a watcher on its thread does not stop for good:
+//!   it plans a look for [`WATCH_INTERVAL`] after the timer. If the driver then wakes up on time, the
+//!   planned look is soon enough, so nobody is called. The plan goes on from timer to timer.
 //!
 //! A call is a system call on either side. So watchers go on for a while when all workers sleep: if work
 //! comes again and again, the worker in the driver wakes up and another one watches already. There may be
-//! two, because either of them may be the one that wakes up. In an idle runtime nobody watches.
+//! two, because either of them may be the one that wakes up. In an idle runtime nobody watches. A worker that
+//! fires a timer would call before it runs the timer's task, which then is later by the call; and with 300
+//! timers a second, calls and looks took half of the CPU time.
 //!
 //! The protocol follows tokio's `multi_thread/idle.rs` and the "spinning" threads of Go
 //! (`runtime/proc.go`). The watchers are our own.
 
 use crate::shim::{AtomicU64, Mutex, Ordering, in_order, lock};
+use std::time::Duration;
 
 const ASLEEP: u64 = 1;
 const SEARCHING: u64 = 1 << 32;
 
 /// The number of sleeping workers that watch at a time: the one in the driver, and one on its thread.
 const MAX_WATCHERS: usize = 2;
+/// The time that a watcher sleeps before it looks at the other workers.
+pub(super) const WATCH_INTERVAL: Duration = Duration::from_millis(1);
+/// The same, in moments of the clock.
+const WATCH_MOMENTS: u64 = WATCH_INTERVAL.as_nanos() as u64;
 
 /// The counts and the list of sleeping workers.
 pub(crate) struct Idle {
@@ -84,11 +94,17 @@ struct Sleeper {
     watches: bool,
     /// `wake_ups` when this worker fell asleep, or last looked.
     wake_ups_seen: u64,
+    /// The moment for which a look is planned.
+    planned: Option<u64>,
 }
 
 impl Sleepers {
     fn watchers(&self) -> usize {
         self.list.iter().filter(|sleeper| sleeper.watches).count()
+    }
+
+    fn has_plan(&self) -> bool {
+        self.list.iter().any(|sleeper| sleeper.planned.is_some())
     }
 }
 
@@ -97,6 +113,8 @@ impl Sleepers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Watch {
     Yes,
+    /// It looks at this moment.
+    At(u64),
     No,
 }
 
@@ -153,10 +171,10 @@ impl Idle {
     /// Counts the worker as asleep. The caller then looks once more for a task.
     pub(crate) fn fall_asleep(&self, worker: usize, as_what: Awake) -> Watch {
         let mut sleepers = lock(&self.sleepers);
-        // A single worker has nobody to watch.
-        let watches = self.workers > 1 && sleepers.watchers() < MAX_WATCHERS;
+        // A single worker has nobody to watch. If a look is planned, that is enough.
+        let watches = self.workers > 1 && sleepers.watchers() < MAX_WATCHERS && !sleepers.has_plan();
         let wake_ups_seen = sleepers.wake_ups;
-        sleepers.list.push(Sleeper { worker, watches, wake_ups_seen });
+        sleepers.list.push(Sleeper { worker, watches, wake_ups_seen, planned: None });
         let change = match as_what {
             Awake::Searching => ASLEEP.wrapping_sub(SEARCHING),
             Awake::Working => ASLEEP,
@@ -183,9 +201,14 @@ impl Idle {
         Some(worker)
     }
 
-    /// Counts the worker as awake. If there are workers asleep and none of them watches, it chooses one to
-    /// do so and passes it to `call`.
-    pub(crate) fn wake_up(&self, worker: usize, call: impl FnOnce(usize)) -> Awake {
+    /// Counts the worker as awake. If there are workers asleep, and none of them watches or is about to, it
+    /// chooses one to do so and passes it to `call`.
+    pub(crate) fn wake_up(
+        &self,
+        worker: usize,
+        now: impl FnOnce() -> u64,
+        call: impl FnOnce(usize),
+    ) -> Awake {
         let mut sleepers = lock(&self.sleepers);
         let position = sleepers.list.iter().position(|sleeper| sleeper.worker == worker);
         if let Some(position) = position {
@@ -193,12 +216,17 @@ impl Idle {
             self.word.fetch_sub(ASLEEP, Ordering::Relaxed);
         }
         sleepers.wake_ups += 1;
-        if sleepers.watchers() == 0
-            && let Some(last) = sleepers.list.last_mut()
-        {
-            last.watches = true;
-            // This happens under the lock, so the new watcher cannot wake up before it has been told.
-            call(last.worker);
+        if sleepers.watchers() == 0 {
+            let planned = sleepers.list.iter_mut().find(|sleeper| sleeper.planned.is_some());
+            if let Some(sleeper) = planned
+                && sleeper.planned <= Some(now().saturating_add(WATCH_MOMENTS))
+            {
+                sleeper.watches = true;
+            } else if let Some(last) = sleepers.list.last_mut() {
+                last.watches = true;
+                // This happens under the lock, so the new watcher cannot wake up before it has been told.
+                call(last.worker);
+            }
         }
         if position.is_some() { Awake::Working } else { Awake::Searching }
     }
@@ -215,24 +243,54 @@ impl Idle {
         }
     }
 
-    /// Tells whether the watcher has to go on watching.
-    pub(crate) fn watch_on(&self, worker: usize) -> Watch {
+    /// Tells whether the watcher has to go on watching. `next_timer` is the moment until which another thread
+    /// sleeps in the driver, if there is one.
+    pub(crate) fn watch_on(&self, worker: usize, next_timer: Option<u64>) -> Watch {
         let mut sleepers = lock(&self.sleepers);
         let (watchers, wake_ups) = (sleepers.watchers(), sleepers.wake_ups);
-        let is_spare = sleepers.list.len() == self.workers || watchers > 1;
+        let all_sleep = sleepers.list.len() == self.workers;
         // A worker that is not in the list has been woken, and its parker says so.
         let Some(sleeper) = sleepers.list.iter_mut().find(|sleeper| sleeper.worker == worker) else {
             return Watch::No;
         };
         let is_quiet = std::mem::replace(&mut sleeper.wake_ups_seen, wake_ups) == wake_ups;
-        sleeper.watches = !(is_quiet && is_spare);
-        if sleeper.watches { Watch::Yes } else { Watch::No }
+        let had_planned = sleeper.planned.take().is_some();
+        let next_timer = next_timer.filter(|_| all_sleep);
+        let may_stop =
+            if had_planned && next_timer.is_some() { true } else { is_quiet && (all_sleep || watchers > 1) };
+        sleeper.watches = !may_stop;
+        if !may_stop {
+            return Watch::Yes;
+        }
+        let Some(timer) = next_timer.filter(|_| !sleepers.has_plan()) else { return Watch::No };
+        let look = timer.saturating_add(WATCH_MOMENTS);
+        if let Some(sleeper) = sleepers.list.iter_mut().find(|sleeper| sleeper.worker == worker) {
+            sleeper.planned = Some(look);
+        }
+        Watch::At(look)
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    /// The moment of a timer.
+    const TIMER: u64 = 7 * WATCH_MOMENTS;
+
+    /// A moment in a test that plans no look.
+    fn soon() -> u64 {
+        unreachable!("no look is planned")
+    }
+
+    /// Two workers that sleep: worker 0 in the driver, until [`TIMER`]. Worker 1 plans a look.
+    fn planning() -> Idle {
+        let idle = Idle::new(2);
+        let _ = [0, 1].map(|worker| idle.fall_asleep(worker, Awake::Working));
+        assert_eq!(idle.watch_on(0, None), Watch::No);
+        assert_eq!(idle.watch_on(1, Some(TIMER)), Watch::At(TIMER + WATCH_MOMENTS));
+        idle
+    }
 
     #[test]
     fn a_woken_worker_counts_as_searching_until_it_stops() {
@@ -247,10 +305,10 @@ mod tests {
         );
         assert!(!idle.should_wake());
         assert_eq!(idle.wake_one(|_| false), None, "one searches already");
-        assert_eq!(idle.wake_up(0, |_| panic!("worker 1 watches already")), Awake::Searching);
+        assert_eq!(idle.wake_up(0, soon, |_| panic!("worker 1 watches already")), Awake::Searching);
         assert!(idle.stop_search(), "it was the only one to search");
         assert!(idle.should_wake());
-        assert_eq!(idle.wake_up(1, |_| panic!("nobody sleeps")), Awake::Working);
+        assert_eq!(idle.wake_up(1, soon, |_| panic!("nobody sleeps")), Awake::Working);
         assert!(!idle.should_wake());
     }
 
@@ -258,17 +316,46 @@ mod tests {
     fn watchers_stop_after_a_quiet_interval_and_the_next_wake_up_calls_one() {
         let idle = Idle::new(2);
         assert_eq!(idle.fall_asleep(0, Awake::Working), Watch::Yes);
-        assert_eq!(idle.watch_on(0), Watch::Yes, "worker 1 is awake, and nobody else watches");
+        assert_eq!(idle.watch_on(0, None), Watch::Yes, "worker 1 is awake, and nobody else watches");
         assert_eq!(idle.fall_asleep(1, Awake::Working), Watch::Yes);
-        let _ = idle.wake_up(1, |_| panic!("worker 0 watches already"));
+        let _ = idle.wake_up(1, soon, |_| panic!("worker 0 watches already"));
         assert_eq!(idle.fall_asleep(1, Awake::Working), Watch::Yes);
-        assert_eq!(idle.watch_on(0), Watch::Yes, "a worker has woken up since the last look");
-        assert_eq!(idle.watch_on(0), Watch::No);
-        assert_eq!(idle.watch_on(1), Watch::No);
+        assert_eq!(idle.watch_on(0, None), Watch::Yes, "a worker has woken up since the last look");
+        assert_eq!(idle.watch_on(0, None), Watch::No);
+        assert_eq!(idle.watch_on(1, None), Watch::No);
         let mut called = None;
-        let _ = idle.wake_up(1, |worker| called = Some(worker));
+        let _ = idle.wake_up(1, soon, |worker| called = Some(worker));
         assert_eq!(called, Some(0));
-        assert_eq!(idle.watch_on(0), Watch::Yes);
+        assert_eq!(idle.watch_on(0, None), Watch::Yes);
+    }
+
+    #[test]
+    fn the_planned_look_after_a_timer_spares_the_call_and_goes_on_from_timer_to_timer() {
+        let idle = planning();
+        for n in 1..4 {
+            let _ = idle.wake_up(0, || n * TIMER, |_| panic!("worker 1 looks soon enough"));
+            assert_eq!(idle.fall_asleep(0, Awake::Working), Watch::No, "worker 1 looks");
+            let next = (n + 1) * TIMER;
+            assert_eq!(idle.watch_on(1, Some(next)), Watch::At(next + WATCH_MOMENTS));
+        }
+        assert_eq!(idle.watch_on(1, None), Watch::No, "no timer comes");
+    }
+
+    #[test]
+    fn a_worker_that_wakes_up_before_its_timer_calls_although_a_look_is_planned() {
+        let idle = planning();
+        let mut called = None;
+        let _ = idle.wake_up(0, || TIMER - 1, |worker| called = Some(worker));
+        assert_eq!(called, Some(1));
+        assert_eq!(idle.watch_on(1, None), Watch::Yes, "worker 0 is awake");
+    }
+
+    #[test]
+    fn a_planned_look_that_finds_a_long_poll_is_not_the_last() {
+        let idle = planning();
+        let _ = idle.wake_up(0, || TIMER, |_| panic!("worker 1 looks soon enough"));
+        assert_eq!(idle.watch_on(1, Some(2 * TIMER)), Watch::Yes, "worker 0 is awake");
+        assert_eq!(idle.watch_on(1, None), Watch::Yes);
     }
 
     #[test]
@@ -276,8 +363,8 @@ mod tests {
         let idle = Idle::new(4);
         let watch = [0, 1, 2].map(|worker| idle.fall_asleep(worker, Awake::Working));
         assert_eq!(watch, [Watch::Yes, Watch::Yes, Watch::No]);
-        assert_eq!(idle.watch_on(0), Watch::No, "worker 1 watches as well");
-        assert_eq!(idle.watch_on(1), Watch::Yes, "worker 3 is awake");
+        assert_eq!(idle.watch_on(0, None), Watch::No, "worker 1 watches as well");
+        assert_eq!(idle.watch_on(1, None), Watch::Yes, "worker 3 is awake");
     }
 
     #[test]

@@ -25,6 +25,8 @@
 //! busy worker that polls the driver without sleeping there, each look is suspicious. A watcher that always
 //! hurried would wake ten thousand times a second.
 //!
+//! A watcher in an idle runtime stops, or plans one look after the next timer (`idle.rs`).
+//!
 //! ```text
 //!   looks    |         1 ms         |.|         1 ms         |.|
 //!                        ^ stuck from here: seen by the first look after it, taken at the second
@@ -32,14 +34,12 @@
 
 use super::{Wakes, Worker};
 use crate::executor::multi_thread::{
-    idle::{Awake, Watch},
+    idle::{Awake, WATCH_INTERVAL, Watch},
     parker::{WakeReason, WakeReasons},
 };
 use brigade_trace::{park, unpark};
 use std::time::Duration;
 
-/// The time that a watcher sleeps before it looks at the other workers.
-const WATCH_INTERVAL: Duration = Duration::from_millis(1);
 /// The time after which a watcher looks for a second time at something that it suspects to be stuck.
 const SECOND_LOOK: Duration = Duration::from_micros(100);
 
@@ -85,7 +85,8 @@ impl Worker {
         let mut sleep = Asleep { watch, may_drive: true, suspects: false, has_slept: false };
         while !self.sleep_once(&mut sleep) {}
         unpark(id);
-        self.awake.set(shared.idle.wake_up(self.index, |watcher| shared.wake(watcher, WakeReason::Watch)));
+        let call = |watcher| shared.wake(watcher, WakeReason::Watch);
+        self.awake.set(shared.idle.wake_up(self.index, || clock.moment_now(), call));
         // A worker that was called before it slept has not polled the driver. Then the round goes on, so that
         // a check comes.
         if sleep.has_slept {
@@ -113,7 +114,7 @@ impl Worker {
         }
         if is_called {
             (sleep.watch, sleep.may_drive, sleep.suspects) = (Watch::Yes, true, false);
-        } else if sleep.watch == Watch::Yes {
+        } else if sleep.watch != Watch::No {
             // A worker that comes from the driver need not ask whether somebody is there.
             let look = self.look(!sleep.may_drive);
             if look.task_is_stuck {
@@ -122,7 +123,9 @@ impl Worker {
             }
             sleep.may_drive |= look.driver_is_empty;
             sleep.suspects = look.is_suspicious && !sleep.suspects;
-            sleep.watch = self.shared.idle.watch_on(self.index);
+            let timers = &self.shared.driver.timers;
+            let next_timer = if sleep.may_drive { None } else { timers.driver_sleeps_until() };
+            sleep.watch = self.shared.idle.watch_on(self.index, next_timer);
         }
         false
     }
@@ -130,8 +133,12 @@ impl Worker {
     /// Sleeps once. Afterwards `may_drive` says whether that was in the driver.
     fn sleep_in_place(&self, sleep: &mut Asleep) -> WakeReasons {
         let parker = &self.shared.remotes[self.index].parker;
-        let interval = if sleep.suspects { SECOND_LOOK } else { WATCH_INTERVAL };
-        let at_most = (sleep.watch == Watch::Yes).then_some(interval);
+        let at_most = match sleep.watch {
+            Watch::Yes if sleep.suspects => Some(SECOND_LOOK),
+            Watch::Yes => Some(WATCH_INTERVAL),
+            Watch::At(look) => Some(self.shared.driver.timers.clock.until(look)),
+            Watch::No => None,
+        };
         let driver = if sleep.may_drive { self.shared.driver.try_lock() } else { None };
         sleep.may_drive = driver.is_some();
         if driver.is_some()
