@@ -82,13 +82,27 @@ impl Spread {
 ///
 /// Returns a [`Skip`] if the bench cannot run here.
 pub fn run(bench: &Bench, pairs: usize) -> Result<Vec<Outcome>, Skip> {
-    let mut sides = bench.prepare()?;
+    Ok(measure(bench, bench.prepare()?, pairs))
+}
+
+/// Measures the peer of a bench against a second copy of it. A ratio other than 1 is chance, so this tells
+/// which differences mean something. Half of such ratios lie above 1.
+///
+/// # Errors
+///
+/// Returns a [`Skip`] if the bench cannot run here.
+pub fn run_peer_twice(bench: &Bench, pairs: usize) -> Result<Vec<Outcome>, Skip> {
+    let (first, second) = (bench.prepare()?, bench.prepare()?);
+    Ok(measure(bench, Sides { ours: first.peer, peer: second.peer }, pairs))
+}
+
+fn measure(bench: &Bench, mut sides: Sides, pairs: usize) -> Vec<Outcome> {
     let Calibrated { iterations, is_warm } = calibrate(&mut sides);
     if !is_warm {
         (0..WARM_UP_PAIRS).for_each(|_| drop(pair(&mut sides, iterations)));
     }
     let measured: Vec<_> = (0..pairs.max(1)).map(|_| pair(&mut sides, iterations)).collect();
-    Ok(bench.rows.iter().map(|row| outcome(bench, row, &measured)).collect())
+    bench.rows.iter().map(|row| outcome(bench, row, &measured)).collect()
 }
 
 /// The outcome of the calibration.
@@ -184,6 +198,13 @@ mod tests {
         assert_eq!(outcome.ours, Some(30.0));
         assert_eq!(outcome.ratio.median, 0.5);
         assert_eq!(outcome.met(), Some(true));
+    }
+
+    #[test]
+    fn a_peer_against_itself_is_as_fast_as_itself() {
+        let bench = Bench::new("half", "limit", || sides(limit(30), limit(60))).goal(0.5);
+        let outcomes = run_peer_twice(&bench, 3).expect("a limit runs everywhere");
+        assert_eq!((outcomes[0].ours, outcomes[0].ratio.median), (Some(60.0), 1.0));
     }
 
     #[test]

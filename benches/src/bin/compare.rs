@@ -35,6 +35,9 @@ struct Options {
     /// List the benches, their peers and goals, and measure nothing.
     #[arg(long)]
     list: bool,
+    /// Run each peer against a copy of itself: how far does chance move the ratios?
+    #[arg(long)]
+    peer_twice: bool,
     /// Put the outcome of whole groups into benches/RESULTS.md.
     #[arg(long)]
     write_results: bool,
@@ -65,6 +68,9 @@ fn main() {
     }
     if options.write_results && !names.is_empty() {
         refuse("--write-results takes whole groups: name no bench");
+    }
+    if options.write_results && options.peer_twice {
+        refuse("--write-results takes results of Brigade: leave out --peer-twice");
     }
     let all: Vec<_> = groups.into_iter().map(|group| (group, group.benches())).collect();
     for name in &names {
@@ -109,12 +115,14 @@ fn measure(group: Group, benches: &[&Bench], options: &Options) {
         println!("{}", if options.json { table::json(group.name(), outcome) } else { table.row(outcome) });
     };
     if !options.json {
-        println!("{}: {} pairs of runs\n{}", group.name(), options.pairs, table.head());
+        let ours = if options.peer_twice { ", the peer against itself" } else { "" };
+        println!("{}: {} pairs of runs{ours}\n{}", group.name(), options.pairs, table.head());
     }
     let mut ran = Vec::new();
     let mut skipped = Vec::new();
     for bench in benches {
-        match run::run(bench, options.pairs) {
+        let run = if options.peer_twice { run::run_peer_twice } else { run::run };
+        match run(bench, options.pairs) {
             Ok(outcomes) => {
                 outcomes.iter().for_each(print);
                 ran.push((*bench, outcomes));
