@@ -176,6 +176,10 @@ impl CopyBuffer {
                     Poll::Pending => return self.read_ahead(cx, reader),
                 }
                 self.flushed = false;
+                // A write that empties the buffer is free: the read before it was paid for.
+                if self.written < self.filled {
+                    budget::spend();
+                }
             } else if let Some(error) = self.failed.take() {
                 return Poll::Ready(Err(error));
             } else if self.ended {
@@ -187,8 +191,8 @@ impl CopyBuffer {
                     ready!(self.poll_flush(cx, writer))?;
                     return Poll::Pending;
                 }
+                budget::spend();
             }
-            budget::spend();
         }
     }
 
