@@ -9,7 +9,7 @@
 //! | 128 + n | ended by signal n: 130 is Ctrl-C |
 
 use crate::{
-    attach, code, explaining, interrupt,
+    attach, code, explaining, exploring, interrupt,
     options::{self, Takes, is_given},
     recorder::{self, Asked},
     refusal::refusal,
@@ -101,8 +101,11 @@ fn show_and_exit(error: &Error) -> ! {
 fn run(matches: &ArgMatches) -> Result<Exit, CommandError> {
     let (name, inner) = matches.subcommand().unwrap_or(("tour", matches));
     let does_nothing = ["explain", "code"].iter().any(|flag| is_given(inner, flag));
-    // They refuse the options.
-    if does_nothing || ["list", "top", "tree", "view"].contains(&name) || explaining::NAMES.contains(&name) {
+    // They refuse the options, or record no run of this process.
+    let own = ["list", "top", "tree", "view"].contains(&name)
+        || explaining::NAMES.contains(&name)
+        || exploring::NAMES.contains(&name);
+    if does_nothing || own {
         return dispatch(matches);
     }
     match Asked::of(inner)? {
@@ -132,6 +135,8 @@ fn dispatch(matches: &ArgMatches) -> Result<Exit, CommandError> {
         name if explaining::NAMES.contains(&name) => {
             return explaining::run(name, &Output::new("view", settings), inner);
         }
+        "explore" => return exploring::explore(&Output::new("explore", settings), inner),
+        "step" => return exploring::step(&Output::new("step", settings), inner),
         _ => {}
     }
     let scenario =
@@ -237,6 +242,7 @@ pub fn command() -> Command {
                 .args([recorder::argument().hide(true), recorder::lanes_argument().hide(true)]),
         )
     });
+    let command = command.subcommands(exploring::commands());
     ALL.iter().fold(command, |command, scenario| {
         // The about comes last, because clap takes the doc comment of derived arguments for it.
         let inner = (scenario.arguments)(Command::new(scenario.name)).about(scenario.about);

@@ -21,6 +21,7 @@ pub mod cli;
 pub mod code;
 pub mod experiment;
 mod explaining;
+mod exploring;
 pub mod fetch;
 pub mod interrupt;
 mod options;

@@ -133,6 +133,11 @@ impl Destination {
         Ok(Self { path, form })
     }
 
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The file at this path, in the form that this ending stands for, whatever its own ending.
     pub(crate) fn in_form(path: PathBuf, ending: &str) -> Self {
         let form = ENDINGS.iter().find(|(name, _)| *name == ending).expect("the ending is one of the list").1;

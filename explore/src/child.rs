@@ -7,6 +7,7 @@ use crate::{
     oracle::{Chooser, Log, Noting, SharedLog, lock},
     outcome::{Class, Failure, Outcome, Request},
     schedule::Schedule,
+    step::Moment,
     story, stuck,
 };
 use brigade_handle::{
@@ -57,7 +58,7 @@ pub(crate) fn serve(checked: &Checked, mut requests: File, mut answers: File) {
         let Ok(request) = postcard::from_bytes::<Request>(&frame) else { return };
         let outcome = make_run(checked, &request);
         let Ok(bytes) = postcard::to_stdvec(&outcome) else { return };
-        if write_frame(&mut answers, &bytes).is_err() || outcome.failure.is_some() {
+        if write_frame(&mut answers, &bytes).is_err() || outcome.ends_child() {
             return;
         }
     }
@@ -96,23 +97,30 @@ fn note_panic(info: &PanicHookInfo<'_>) {
 fn make_run(checked: &Checked, request: &Request) -> Outcome {
     let log = SharedLog::default();
     let chooser = Chooser::new(&request.strategy);
-    let oracle = Noting { chooser, log: log.clone(), notes_all: request.wants_choices };
+    let oracle = Noting {
+        chooser,
+        log: log.clone(),
+        notes_all: request.wants_choices,
+        stamps: request.wants_story,
+        stop_at: request.stop_at,
+    };
     drop(take_panics());
     let limits = Limits { steps: request.steps, atomics: request.atomics, tells: request.wants_story };
     let root = checked.clone();
     let watched = request.wants_waits.then(live::keep);
     let recorder = request.wants_story.then(story::Recorder::start);
     let ran = run(Box::new(oracle), limits, move || root());
-    let Log { choices, hash, length, deviations, notes, .. } = mem::take(&mut *lock(&log));
+    let Log { choices, hash, length, deviations, notes, stamps, .. } = mem::take(&mut *lock(&log));
     let failure = failure_of(&ran);
+    let moment = request.stop_at.map(|_| Moment::of(&ran, length));
     drop(watched);
-    let story = recorder.map(|recorder| recorder.finish(&ran.threads, notes));
-    Outcome { failure, schedule: Schedule::new(deviations), choices, length, hash, story }
+    let story = recorder.map(|recorder| recorder.finish(&ran.threads, notes, &stamps));
+    Outcome { failure, schedule: Schedule::new(deviations), choices, length, hash, story, moment }
 }
 
 fn failure_of(ran: &Ran) -> Option<Failure> {
     match ran.end.clone() {
-        End::Finished => None,
+        End::Finished | End::Stopped(_) => None,
         End::Panicked(message) => {
             let sites = take_panics().pop().into_iter().map(|panic| panic.place).collect();
             Some(Failure { class: Class::Panic, message, sites })

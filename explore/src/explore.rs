@@ -15,7 +15,7 @@ use std::{env, future::Future, sync::Arc, thread};
 #[derive(Clone, Copy, Debug)]
 pub struct Explore {
     workers: usize,
-    budget: Budget,
+    pub(crate) budget: Budget,
 }
 
 /// How a check has ended.
@@ -71,7 +71,7 @@ impl Explore {
     /// Makes a check with two workers and at most 1,000 schedules.
     #[must_use]
     pub fn new() -> Self {
-        let budget = Budget { schedules: 1_000, steps: 100_000, seed: 0, atomics: true };
+        let budget = Budget { schedules: 1_000, steps: 100_000, seed: 0, atomics: true, deviations: None };
         Self { workers: 2, budget }
     }
 
@@ -100,6 +100,23 @@ impl Explore {
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.budget.seed = seed;
+        self
+    }
+
+    /// Runs no schedule with more deviations than this from the usual one. All others are run if they fit
+    /// into the number of schedules. If they do not, the rest of that number is drawn by chance.
+    ///
+    /// ```
+    /// use brigade_explore::{Explore, Verdict, bugs};
+    ///
+    /// let right = bugs::ALL[0].right;
+    /// let verdict = right.explore(Explore::new().deviations(1));
+    /// let Verdict::Passed(coverage) = verdict else { panic!("it fails") };
+    /// assert_eq!(coverage.all_deviations, 1);
+    /// ```
+    #[must_use]
+    pub fn deviations(mut self, most: u32) -> Self {
+        self.budget.deviations = Some(most);
         self
     }
 
@@ -209,7 +226,7 @@ impl Explore {
     }
 
     /// Makes code of a future: it runs the future on a runtime of its own.
-    fn on_runtime<F, T>(&self, future: T) -> impl Fn() + Send + Sync + 'static
+    pub(crate) fn on_runtime<F, T>(&self, future: T) -> impl Fn() + Send + Sync + 'static
     where
         T: Fn() -> F + Send + Sync + 'static,
         F: Future<Output = ()> + 'static,
@@ -243,7 +260,7 @@ fn report(outcome: Outcome, shrunk: Shrunk, coverage: Coverage) -> Failed {
 }
 
 /// A check needs a process of its own.
-const NO_PROCESS: &str = "the system gives a process";
+pub(crate) const NO_PROCESS: &str = "the system gives a process";
 
 /// The test harness names the thread of a test after it.
 fn test_name() -> String {

@@ -23,6 +23,8 @@ pub(crate) struct Log {
     pub(crate) notes: Vec<(u64, u32, String)>,
     /// The addresses of the locks of the checked code, which are numbered as they are first used.
     locks: Vec<usize>,
+    /// The stamps of the choices, if the run is told.
+    pub(crate) stamps: Vec<u64>,
 }
 
 impl Log {
@@ -56,9 +58,17 @@ pub(crate) struct Noting {
     pub(crate) log: SharedLog,
     /// Whether all choices are noted, or the deviations only.
     pub(crate) notes_all: bool,
+    /// Whether the moments of the choices are noted.
+    pub(crate) stamps: bool,
+    /// The run ends before the choice of this index.
+    pub(crate) stop_at: Option<u32>,
 }
 
 impl Oracle for Noting {
+    fn stops(&mut self, _choice: &Choice<'_>) -> bool {
+        self.stop_at == Some(lock(&self.log).length)
+    }
+
     fn hear(&mut self, thread: u32, operation: &str, at: &'static Location<'static>) {
         if !is_engine(at.file()) {
             lock(&self.log).note(thread, operation, at);
@@ -88,6 +98,9 @@ impl Oracle for Noting {
         let value = self.chooser.pick(choice) % choice.enabled;
         let mut log = lock(&self.log);
         log.length += 1;
+        if self.stamps {
+            log.stamps.push(explore::stamp().unwrap_or(0));
+        }
         for part in [choice.thread, choice.kind as u32, choice.enabled, value] {
             // FNV-1a by words.
             log.hash = (log.hash ^ u64::from(part)).wrapping_mul(0x0100_0000_01B3);

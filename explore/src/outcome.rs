@@ -1,6 +1,9 @@
 //! The outcome of a run, as a child tells it to its parent.
 
-use crate::schedule::{Key, Schedule};
+use crate::{
+    schedule::{Key, Schedule},
+    step::Moment,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -28,6 +31,9 @@ pub(crate) struct Request {
     pub(crate) wants_waits: bool,
     /// Whether the answer has the lanes of the run. A run that tells its story watches its waits.
     pub(crate) wants_story: bool,
+    /// The run ends before the choice of this index, and the answer has that moment. A run that ends before
+    /// it has the moment of its end.
+    pub(crate) stop_at: Option<u32>,
 }
 
 /// A choice that a run came to.
@@ -50,6 +56,15 @@ pub(crate) struct Outcome {
     /// A hash of all choices and of the threads that made them.
     pub(crate) hash: u64,
     pub(crate) story: Option<Story>,
+    /// The state of the run at its end, if that was asked for.
+    pub(crate) moment: Option<Moment>,
+}
+
+impl Outcome {
+    /// Whether threads of the run are parked for ever, so that the child ends.
+    pub(crate) fn ends_child(&self) -> bool {
+        self.failure.is_some() || self.moment.as_ref().is_some_and(Moment::is_stopped)
+    }
 }
 
 /// The events of a run, in order.
@@ -67,6 +82,8 @@ pub(crate) struct Story {
 pub(crate) struct Line {
     pub(crate) thread: u32,
     pub(crate) text: String,
+    /// The number of choices that were made before.
+    pub(crate) choices: u32,
 }
 
 /// A failed run.

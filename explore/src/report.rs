@@ -1,12 +1,13 @@
 //! The report of a failed check: what failed, the shortest schedule as lanes, and how to replay it.
 
 use crate::{
+    lanes::draw,
     outcome::{Failure, Story},
-    schedule::{Schedule, ThreadName},
+    schedule::Schedule,
     search::Coverage,
     shrink::Shortness,
 };
-use std::fmt::{self, Write};
+use std::fmt;
 
 /// A check that has failed.
 #[derive(Clone, Debug)]
@@ -28,11 +29,22 @@ pub struct Failed {
 
 /// The columns that all lanes have together, if that leaves each of them enough.
 const LANES_WIDTH: usize = 100;
-/// The columns of one lane: enough to read, and no more than its lines need.
-const MIN_LANE_WIDTH: usize = 20;
-const MAX_LANE_WIDTH: usize = 49;
-/// The most lines of a story that a report shows, from its end.
-const MAX_LINES: usize = 60;
+
+impl Failed {
+    /// Draws what the threads of the run did, as lanes side by side in so many columns. Where lanes would be
+    /// too narrow, each line begins with the name of its thread.
+    ///
+    /// ```
+    /// use brigade_explore::{Explore, Verdict, bugs};
+    ///
+    /// let Verdict::Failed(failed) = bugs::ALL[0].bad.explore(Explore::new()) else { panic!("it passes") };
+    /// assert!(failed.lanes(80).lines().all(|line| line.chars().count() <= 80));
+    /// ```
+    #[must_use]
+    pub fn lanes(&self, columns: usize) -> String {
+        self.story.as_ref().map(|story| draw(&story.threads, &story.lines, columns)).unwrap_or_default()
+    }
+}
 
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -60,7 +72,7 @@ impl fmt::Display for Failed {
             writeln!(f, "  {}", self.schedule)?;
         }
         if let Some(story) = &self.story {
-            writeln!(f, "\n{}", lanes(story, LANES_WIDTH))?;
+            writeln!(f, "\n{}", draw(&story.threads, &story.lines, LANES_WIDTH))?;
         }
         if let Some(last) = self.schedule.deviations().last().filter(|_| self.shortness != Shortness::Given) {
             writeln!(f, "without {last} it passes")?;
@@ -70,21 +82,6 @@ impl fmt::Display for Failed {
 }
 
 impl Failed {
-    /// Draws the threads of the run as lanes side by side, which have so many columns together if that leaves
-    /// each of them enough. Returns an empty text if the run has left no story.
-    ///
-    /// ```
-    /// use brigade_explore::{Explore, Verdict, thread};
-    ///
-    /// let verdict = Explore::new().explore_threads(|| drop(thread::spawn(thread::park)));
-    /// let Verdict::Failed(failed) = verdict else { panic!("a thread is left behind") };
-    /// assert!(failed.lanes(80).lines().all(|line| line.chars().count() <= 80));
-    /// ```
-    #[must_use]
-    pub fn lanes(&self, columns: usize) -> String {
-        self.story.as_ref().map(|story| lanes(story, columns)).unwrap_or_default()
-    }
-
     /// Returns the names of the threads of the run. The first is the root.
     ///
     /// ```
@@ -115,54 +112,4 @@ impl Failed {
         let lines = self.story.as_ref().map(|story| &story.lines[..]).unwrap_or_default();
         lines.iter().map(|line| (line.thread as usize, line.text.as_str()))
     }
-}
-
-/// Draws the lines of a story in lanes side by side, which have so many columns together.
-fn lanes(story: &Story, columns: usize) -> String {
-    let mut text = String::new();
-    let used: Vec<u32> = (0..story.threads.len() as u32)
-        .filter(|&thread| story.lines.iter().any(|line| line.thread == thread))
-        .collect();
-    let column = |thread: u32| used.iter().position(|&other| other == thread).unwrap_or(0);
-    let spaces = used.len().saturating_sub(1);
-    let width = (columns.saturating_sub(spaces) / used.len().max(1)).clamp(MIN_LANE_WIDTH, MAX_LANE_WIDTH);
-    let mut row = |cells: &dyn Fn(usize) -> String| {
-        let cells: Vec<Vec<String>> = (0..used.len()).map(|index| wrap(&cells(index), width)).collect();
-        for part in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
-            let cells = cells.iter().map(|cell| cell.get(part).map_or("", String::as_str));
-            let cells: Vec<String> = cells.map(|cell| format!("{cell:width$}")).collect();
-            let _ = writeln!(text, "{}", cells.join(" ").trim_end());
-        }
-    };
-    row(&|index| format!("{} {}", ThreadName(used[index]), story.threads[used[index] as usize]));
-    row(&|_| "─".repeat(width));
-    let skipped = story.lines.len().saturating_sub(MAX_LINES);
-    if skipped > 0 {
-        row(&|index| if index == 0 { format!("({skipped} lines before)") } else { String::new() });
-    }
-    for line in &story.lines[skipped..] {
-        let at = column(line.thread);
-        row(&|index| if index == at { line.text.clone() } else { String::new() });
-    }
-    text
-}
-
-/// Divides a text into lines of at most `width` columns, between words where that is possible.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let last = lines.last_mut().expect("there is a line");
-        if last.is_empty() || last.chars().count() + 1 + word.chars().count() <= width {
-            let space = if last.is_empty() { "" } else { " " };
-            last.push_str(space);
-            last.push_str(word);
-        } else {
-            lines.push(format!("  {word}"));
-        }
-        while let Some((at, _)) = lines.last().and_then(|last| last.char_indices().nth(width)) {
-            let rest = lines.last_mut().expect("there is a line").split_off(at);
-            lines.push(rest);
-        }
-    }
-    lines
 }

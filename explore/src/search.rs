@@ -27,13 +27,23 @@ pub(crate) struct Budget {
     pub(crate) steps: u64,
     pub(crate) seed: u64,
     pub(crate) atomics: bool,
+    /// No schedule with more deviations is run.
+    pub(crate) deviations: Option<u32>,
 }
 
 impl Budget {
     /// Makes a request for a run within these bounds, of which only the outcome is wanted.
     pub(crate) fn request(self, strategy: Strategy) -> Request {
         let Self { steps, atomics, .. } = self;
-        Request { strategy, steps, atomics, wants_choices: false, wants_waits: false, wants_story: false }
+        Request {
+            strategy,
+            steps,
+            atomics,
+            wants_choices: false,
+            wants_waits: false,
+            wants_story: false,
+            stop_at: None,
+        }
     }
 }
 
@@ -110,7 +120,12 @@ impl<'a> Search<'a> {
                 self.coverage.is_complete = true;
                 return Ok(Some(Found::Nothing(self.coverage)));
             }
-            if self.coverage.schedules + ways > self.budget.schedules / 2 {
+            if self.budget.deviations.is_some_and(|most| self.coverage.all_deviations >= most) {
+                return Ok(Some(Found::Nothing(self.coverage)));
+            }
+            // Without a bound, half of the budget is for schedules by chance.
+            let share = if self.budget.deviations.is_some() { 1 } else { 2 };
+            if self.coverage.schedules + ways > self.budget.schedules / share {
                 return Ok(None);
             }
             let mut next = Vec::new();

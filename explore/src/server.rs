@@ -80,7 +80,7 @@ impl Server {
             return Ok(ended(end(child, Kills::No)?));
         };
         let outcome: Outcome = postcard::from_bytes(&answer).map_err(io::Error::other)?;
-        if outcome.failure.is_some() {
+        if outcome.ends_child() {
             end(child, Kills::Yes)?;
         } else {
             self.child = Some(child);
@@ -129,5 +129,6 @@ fn ended(exit: Exit) -> Outcome {
         length: 0,
         hash: 0,
         story: None,
+        moment: None,
     }
 }

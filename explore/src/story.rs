@@ -17,11 +17,17 @@ impl Recorder {
         Self(Session::start(EVENTS).ok())
     }
 
-    /// Ends the recording. `deviations` are notes on choices, with the stamps of their moments.
-    pub(crate) fn finish(self, threads: &[ManagedThread], deviations: Vec<(u64, u32, String)>) -> Story {
+    /// Ends the recording. `deviations` are notes on choices, with the stamps of their moments. `stamps` are
+    /// those of all choices.
+    pub(crate) fn finish(
+        self,
+        threads: &[ManagedThread],
+        deviations: Vec<(u64, u32, String)>,
+        stamps: &[u64],
+    ) -> Story {
         let Some(session) = self.0 else { return Story::default() };
         let trace = session.stop();
-        let mut story = tell(&trace, threads, deviations);
+        let mut story = tell(&trace, threads, deviations, stamps);
         // A recording that cannot be written into memory is left out.
         let _ = trace.write_to(&mut story.recording);
         story
@@ -29,7 +35,12 @@ impl Recorder {
 }
 
 /// Tells the events of a trace in the order in which they happened.
-fn tell(trace: &Trace, threads: &[ManagedThread], deviations: Vec<(u64, u32, String)>) -> Story {
+fn tell(
+    trace: &Trace,
+    threads: &[ManagedThread],
+    deviations: Vec<(u64, u32, String)>,
+    stamps: &[u64],
+) -> Story {
     let since = trace.epoch.monotonic_nanos;
     let of_tid: HashMap<u64, u32> = (0..).zip(threads).map(|(index, thread)| (thread.tid, index)).collect();
     let name = |id: Id| match trace.labels.get(&id) {
@@ -53,14 +64,18 @@ fn tell(trace: &Trace, threads: &[ManagedThread], deviations: Vec<(u64, u32, Str
             } else {
                 text_of(trace, event, &name)
             };
-            lines.extend(text.map(|text| (event.at, Line { thread: index, text })));
+            lines.extend(text.map(|text| (event.at, Line { thread: index, text, choices: 0 })));
             before = Some(event);
         }
     }
     for (stamp, thread, text) in deviations {
-        lines.push((stamp.saturating_sub(since), Line { thread, text }));
+        lines.push((stamp.saturating_sub(since), Line { thread, text, choices: 0 }));
     }
     lines.sort_by_key(|&(at, _)| at);
+    for (at, line) in &mut lines {
+        let before = stamps.partition_point(|stamp| stamp.saturating_sub(since) <= *at);
+        line.choices = u32::try_from(before).unwrap_or(u32::MAX);
+    }
     Story {
         threads: threads.iter().map(|thread| thread.name.clone()).collect(),
         lines: lines.into_iter().map(|(_, line)| line).collect(),

@@ -145,7 +145,7 @@ fn wait_for_end() -> Ran {
         let running = RUNNING.load(Ordering::Relaxed);
         let end = run.take_end().or_else(|| watch.look(run, running));
         if let Some(end) = end {
-            return Ran { end, threads: run.managed_threads() };
+            return Ran { end, threads: run.managed_threads(), nanos: virtual_time::nanos() };
         }
         let waited = ENDED.wait_timeout(state, WATCH_INTERVAL);
         state = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -276,7 +276,7 @@ fn block(on: Blocked, limits: TimeLimits) {
 /// Parks the calling thread until it is unparked, or until one of the limits.
 #[track_caller]
 pub(super) fn park(limits: TimeLimits) {
-    if with(State::skips_park) {
+    if with(State::skips_park).unwrap_or_else(|end| fail(end)) {
         return preempt();
     }
     block(Blocked::Park, limits);

@@ -123,6 +123,11 @@ pub trait Oracle: Send {
     /// valid. 0 is what would happen anyway.
     fn pick(&mut self, choice: &Choice<'_>) -> u32;
 
+    /// Returns whether the run ends here, before the choice is made.
+    fn stops(&mut self, _choice: &Choice<'_>) -> bool {
+        false
+    }
+
     /// Hears of an operation of this thread on an atomic, at this place, if [`Limits::tells`] is set.
     ///
     /// [`Limits::tells`]: super::Limits::tells

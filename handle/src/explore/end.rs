@@ -1,5 +1,6 @@
 //! How a run ends.
 
+use super::{Doing, Pending};
 use std::{fmt, panic::Location};
 
 /// A run that has ended.
@@ -9,6 +10,8 @@ pub struct Ran {
     pub end: End,
     /// Its threads, in the order of their numbers.
     pub threads: Vec<ManagedThread>,
+    /// The virtual nanoseconds that it has taken.
+    pub nanos: u64,
 }
 
 /// A managed thread, as a recording knows it.
@@ -18,6 +21,8 @@ pub struct ManagedThread {
     pub name: String,
     /// The number that the operating system gave it, or 0 if it has not begun.
     pub tid: u64,
+    /// The thread's state at the end of the run.
+    pub doing: Doing,
 }
 
 /// How a run has ended.
@@ -36,6 +41,8 @@ pub enum End {
     Stuck(Vec<Waiting>),
     /// The limit of steps was reached.
     StepLimit,
+    /// The oracle has ended the run before this choice.
+    Stopped(Pending),
     /// The thread of this name had the baton and slept: it waits for something outside of the run.
     BlockedOutside(String),
     /// The thread of this name had the baton, and has come to no choice point for long.

@@ -38,6 +38,7 @@ mod choice;
 mod end;
 mod holders;
 mod managed_thread;
+mod moment;
 mod state;
 pub mod sync;
 pub mod thread;
@@ -51,5 +52,6 @@ pub use choice::{
     Choice, Kind, LockOperation, LockOutcome, Oracle, fail, pick, point, progress, remark, spin,
 };
 pub use end::{Blocked, End, ManagedThread, Ran, UnseenPanic, Waiting};
+pub use moment::{Doing, Pending};
 pub use state::Limits;
 pub use virtual_time::{begin_stamps, now, stamp};

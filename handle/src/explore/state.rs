@@ -1,7 +1,7 @@
 //! The state of a run: its threads, which of them can go on, and what they wait for.
 
 use super::{
-    Blocked, Choice, End, Kind, LockOperation, ManagedThread, Oracle, UnseenPanic, Waiting,
+    Blocked, Choice, End, Kind, LockOperation, ManagedThread, Oracle, Pending, UnseenPanic, Waiting,
     baton::{changes, managed},
     holders::Holders,
     managed_thread::{Managed, Status},
@@ -31,9 +31,9 @@ pub struct Limits {
 
 /// The state of a run. The baton's lock guards it.
 pub(super) struct State {
-    threads: Vec<Managed>,
+    pub(super) threads: Vec<Managed>,
     /// The threads that can go on and do not have the baton, the one that could first in front.
-    ready: VecDeque<u32>,
+    pub(super) ready: VecDeque<u32>,
     holders: Holders,
     oracle: Box<dyn Oracle>,
     limits: Limits,
@@ -69,11 +69,6 @@ impl State {
         }
     }
 
-    pub(super) fn managed_threads(&self) -> Vec<ManagedThread> {
-        let of = |thread: &Managed| ManagedThread { name: thread.name.clone(), tid: thread.tid };
-        self.threads.iter().map(of).collect()
-    }
-
     /// Adds a thread, which can go on from now on.
     pub(super) fn register(&mut self, name: String) -> u32 {
         let index = u32::try_from(self.threads.len()).expect("a run has fewer threads");
@@ -96,7 +91,7 @@ impl State {
     /// Comes to a choice that is not about threads.
     pub(super) fn pick_way(&mut self, kind: Kind, enabled: usize) -> Result<usize, End> {
         self.count_step()?;
-        Ok(self.pick(kind, enabled, &[]))
+        self.pick(kind, enabled, &[])
     }
 
     /// Tells the oracle of an operation on an atomic.
@@ -128,16 +123,19 @@ impl State {
     }
 
     /// Asks the oracle.
-    fn pick(&mut self, kind: Kind, enabled: usize, threads: &[u32]) -> usize {
+    fn pick(&mut self, kind: Kind, enabled: usize, threads: &[u32]) -> Result<usize, End> {
         if enabled < 2 {
-            return 0;
+            return Ok(0);
         }
         let here = managed().expect("a managed thread calls");
         let nth = &mut self.threads[here as usize].choices[kind as usize];
         let enabled = u32::try_from(enabled).expect("a run has fewer ways to go");
         let choice = Choice { thread: here, kind, nth: *nth, enabled, threads };
+        if self.oracle.stops(&choice) {
+            return Err(End::Stopped(Pending::of(&choice)));
+        }
         *nth += 1;
-        (self.oracle.pick(&choice) % enabled) as usize
+        Ok((self.oracle.pick(&choice) % enabled) as usize)
     }
 
     /// Makes a thread able to go on, if it waits for this.
@@ -293,13 +291,13 @@ impl State {
     }
 
     /// Takes the unpark that has come already. If there is none, the oracle may end the park for no reason.
-    pub(super) fn skips_park(&mut self) -> bool {
+    pub(super) fn skips_park(&mut self) -> Result<bool, End> {
         if mem::take(&mut self.here().has_token) {
-            return true;
+            return Ok(true);
         }
-        let is_skipped = self.here().spurious < MAX_SPURIOUS && self.pick(Kind::Spurious, 2, &[]) == 1;
+        let is_skipped = self.here().spurious < MAX_SPURIOUS && self.pick(Kind::Spurious, 2, &[])? == 1;
         self.here().spurious += u32::from(is_skipped);
-        is_skipped
+        Ok(is_skipped)
     }
 
     /// Takes the unpark that has ended a park.
@@ -375,7 +373,7 @@ impl State {
         }
         // Threads that wait awake come last: they wait for one of the others.
         threads.sort_by_key(|&index| self.threads[index as usize].spun_at.is_some());
-        let index = threads[self.pick(kind, threads.len(), &threads)];
+        let index = threads[self.pick(kind, threads.len(), &threads)?];
         threads.clear();
         self.offered = threads;
         if Some(index) != usual {

@@ -115,6 +115,8 @@ const RUNS: &[&[&str]] = &[
     &["io", "--code"],
     &["deadlock"],
     &["cards", "--print"],
+    &["explore", "list"],
+    &["explore", "race"],
 ];
 
 /// Adds the option. Words behind `--` belong to another command.

@@ -11,6 +11,7 @@ mod attaching;
 #[path = "../../../demos/tests/common/mod.rs"]
 mod common;
 mod explained;
+mod exploring;
 mod failures;
 mod hygiene;
 mod json;

@@ -36,7 +36,7 @@ fn shown_in(columns: usize, arguments: &str) -> Option<String> {
 }
 
 /// Every scenario that ends by itself, with little to do, and the pages.
-const RUNS: [&str; 28] = [
+const RUNS: [&str; 32] = [
     "--help",
     "io --help",
     "list",
@@ -63,6 +63,10 @@ const RUNS: [&str; 28] = [
     "cards --print",
     "gil --questions",
     "producer-consumer --code",
+    "explore list",
+    "explore race",
+    "explore deadlock --schedules 100",
+    "explore race --schedule w1.preempt.999=1",
     // Complaints about the command line: ours and of clap.
     "kitchen --workers 3",
     "kitchen --no-such-option",

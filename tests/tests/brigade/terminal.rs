@@ -76,7 +76,7 @@ impl Terminal {
         self.unread.drain(..whole);
     }
 
-    fn types(&mut self, keys: &[u8]) {
+    pub(crate) fn types(&mut self, keys: &[u8]) {
         self.script.stdin.as_mut().unwrap().write_all(keys).unwrap();
     }
 

@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("course/kit", &["explore"]),
     ("course", &["course-kit", "explore"]),
     ("course/proof", &["course", "course-kit"]),
-    ("demos", &["handle", "trace", "pool", "runtime", "process", "timeline"]),
+    ("demos", &["handle", "trace", "pool", "runtime", "process", "timeline", "explore"]),
     ("benches", &["handle", "trace", "pool", "runtime", "process", "timeline"]),
     ("benches/trace-cost", &["trace", "pool", "runtime"]),
     ("tests", &["handle", "trace", "pool", "runtime", "process", "timeline"]),
