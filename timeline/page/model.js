@@ -29,6 +29,8 @@ class Model {
     this.groupRows.forEach(range => { if (range[0] === Infinity) range[0] = 0; });
     this.pyramids = new Map();
     const { marks } = t;
+    // The units of cycles that nothing else ends: a wait with a timer beside it is none.
+    this.stuck = new Set(Array.from(marks.unit).filter((_, mark) => marks.fault[mark] && (t.texts[marks.text[mark]] || '').startsWith('deadlock: ')));
     this.markFirst = new Uint32Array(count + 1);
     for (let i = 0, row = 0; row <= count; row++) {
       while (i < marks.count && marks.row[i] < row) i++;
@@ -106,7 +108,7 @@ class Model {
       seen.add(unit);
       unit = span >= 0 ? this.holderOf(span) : -1;
     }
-    return { links, isCycle };
+    return { links, isCycle, isStuck: isCycle && this.stuck.has(unit) };
   }
 
   // The longest spans of units in a state.

@@ -138,7 +138,7 @@ class Panel {
   chain(unit) {
     const { model, app } = this, { spans } = model, span = app.view.span;
     const time = Math.min(Math.max(app.view.now, spans.begin[span]), spans.end[span] - 1);
-    const { links, isCycle } = model.chain(unit, time);
+    const { links, isCycle, isStuck } = model.chain(unit, time);
     if (links.length < 2) {
       const wake = model.wakeOf(unit, spans.end[span]), from = wake >= 0 ? model.wakes.from[wake] : -1;
       if (from < 0) return [];
@@ -151,7 +151,8 @@ class Panel {
       const state = link.span < 0 ? 'is not seen then' : model.words(link.span).filter(word => !word.startsWith('woken')).join(', ');
       list.append(pick(`${model.nameOf(link.unit)}: ${place && isCycle && place === links.length - 1 ? 'here the circle closes' : state}`, '', () => app.chooseUnit(link.unit, time)));
     });
-    return [element('h2', isCycle ? 'A cycle: each waits for the next' : 'Waits for → who waits for →'), list];
+    const heading = isStuck ? 'A cycle: each waits for the next' : isCycle ? 'A circle that something else can end, such as a timer' : 'Waits for → who waits for →';
+    return [element('h2', heading), list];
   }
 
   showFound(query) {

@@ -60,7 +60,8 @@ pub(super) fn tell(recording: &Recording, order: &Order<'_>) -> (Timeline, Vec<S
     story.end(order)
 }
 
-/// Whether it waits without blocking its thread, so that it can wait for several things at a time.
+/// Whether it waits without blocking its thread, so that it can wait for several things at a time. A thread
+/// in a `block_on` does as well.
 fn is_polled(id: Id) -> bool {
     matches!(id.domain(), Domain::Task | Domain::Future)
 }
@@ -126,6 +127,9 @@ impl Story<'_> {
 
     fn event(&mut self, step: Step, segment: usize, event: &Event) {
         let at = step.at;
+        if !matches!(event.kind, Kind::WaitBegin | Kind::Held | Kind::TimerSet | Kind::Interest) {
+            self.look_at_thread(at, step.place as usize);
+        }
         match event.kind {
             Kind::Park => self.lanes[step.place as usize].park(at),
             Kind::Unpark => self.lanes[step.place as usize].unpark(at, &mut self.lane_spans),
@@ -244,10 +248,23 @@ impl Story<'_> {
         }
         self.lanes[step.place as usize].begin_wait(event.subject, wait);
         self.holds.waited_for(resource);
-        // A task may begin another wait before its run ends: that of a timeout.
-        if holder != Link::NONE && event.by.domain() == Domain::Lock && !is_polled(event.subject) {
-            let start = self.actor(step, segment, event.subject);
+        if holder == Link::NONE || event.by.domain() != Domain::Lock || is_polled(event.subject) {
+            return;
+        }
+        let start = self.actor(step, segment, event.subject);
+        if is_unit(event.subject) {
             self.look_for_cycle(step.at, start);
+        } else {
+            // It may be in a `block_on`, whose future may begin another wait right now: that of a timeout.
+            self.lanes[step.place as usize].may_close_cycle = Some(start);
+        }
+    }
+
+    /// A thread has begun to wait for a lock, and goes on with something else, or is about to be told of the
+    /// end: now all its waits are known.
+    fn look_at_thread(&mut self, at: u64, place: usize) {
+        if let Some(start) = self.lanes[place].may_close_cycle.take() {
+            self.look_for_cycle(at, start);
         }
     }
 
@@ -371,7 +388,7 @@ impl Story<'_> {
 
     fn end(mut self, order: &Order<'_>) -> (Timeline, Vec<Span>, Holds) {
         let end = order.steps.last().map_or(0, |step| step.at);
-        // A task that blocks its thread has no end of a run.
+        // A task that blocks its thread has no end of a run, and a thread that waits does nothing more.
         (0..self.live.len()).for_each(|unit| self.look_for_cycle(end, Link::to(unit)));
         for (index, live) in self.live.iter_mut().enumerate() {
             live.close(end, Link::to(index), &mut self.spans);

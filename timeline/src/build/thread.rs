@@ -4,7 +4,7 @@
 //! innermost task, job or call. A future is a part of its task, so the task is shown. A future that no task
 //! polls is shown itself.
 
-use super::unit::OpenWait;
+use super::unit::{OpenWait, WAITS_MAX};
 use crate::model::{Link, Span, State};
 use brigade_trace::{Cause, Id};
 
@@ -33,11 +33,25 @@ pub(super) struct Lane {
     parked: Option<u64>,
     /// The wait that goes on, and how many units were running when it began.
     wait: Option<(OpenWait, usize)>,
+    /// The waits of the thread itself: one if it blocks, any number if it is in a `block_on`.
+    own_waits: Vec<OpenWait>,
+    /// The unit of the thread, if its latest wait may close a cycle.
+    pub(super) may_close_cycle: Option<Link>,
 }
 
 impl Lane {
     pub(super) fn new(thread: Link, own: Id) -> Self {
-        Self { thread, own, stack: Vec::new(), units: Vec::new(), since: 0, parked: None, wait: None }
+        Self {
+            thread,
+            own,
+            stack: Vec::new(),
+            units: Vec::new(),
+            since: 0,
+            parked: None,
+            wait: None,
+            own_waits: Vec::new(),
+            may_close_cycle: None,
+        }
     }
 
     fn span(&self, begin: u64, end: u64, state: State, unit: Link, wait: OpenWait) -> Span {
@@ -123,9 +137,19 @@ impl Lane {
         if !self.stack.is_empty() || subject == self.own {
             self.wait = Some((wait, self.stack.len()));
         }
+        if subject == self.own {
+            if self.own_waits.len() == WAITS_MAX {
+                self.own_waits.remove(0);
+            }
+            self.own_waits.push(wait);
+        }
     }
 
     pub(super) fn end_wait(&mut self, at: u64, subject: Id, resource: Link, spans: &mut Vec<Span>) {
+        let own = self.own_waits.iter().rposition(|wait| wait.resource == resource);
+        if let Some(place) = own.filter(|_| subject == self.own) {
+            self.own_waits.remove(place);
+        }
         let Some((wait, _)) = self.wait.take_if(|(wait, _)| wait.resource == resource) else { return };
         let is_blocked = subject == self.own || wait.since >= self.since;
         if is_blocked && at > wait.since && wait.cause != Cause::Unknown {
@@ -140,13 +164,17 @@ impl Lane {
         self.own
     }
 
-    /// The wait of the thread itself.
+    /// The only thing that the thread itself waits for.
     pub(super) fn own_wait(&self) -> Option<OpenWait> {
-        self.wait.filter(|_| self.stack.is_empty()).map(|(wait, _)| wait)
+        let last = self.own_waits.last()?;
+        self.own_waits.iter().all(|wait| wait.resource == last.resource).then_some(*last)
     }
 
     pub(super) fn tell_holder(&mut self, resource: Link, holder: Link) {
         if let Some((wait, _)) = self.wait.as_mut().filter(|(wait, _)| wait.resource == resource) {
+            wait.holder = holder;
+        }
+        if let Some(wait) = self.own_waits.iter_mut().rev().find(|wait| wait.resource == resource) {
             wait.holder = holder;
         }
     }

@@ -31,7 +31,7 @@ impl OpenWait {
 }
 
 /// A unit has at most so many waits at a time. A file may name any number; then the oldest are forgotten.
-const WAITS_MAX: usize = 64;
+pub(super) const WAITS_MAX: usize = 64;
 
 /// A unit while the events are gone through.
 pub(super) struct Live {
