@@ -32,6 +32,7 @@
 
 mod children;
 pub mod clock;
+mod command;
 mod cpu;
 mod event;
 mod export;
@@ -61,6 +62,7 @@ mod worker_trace;
 
 pub use brigade_handle::{Domain, Id, Subject};
 pub use children::{ChildTrace, SharedWords};
+pub use command::tell_command;
 pub use event::{Cause, Event, Kind};
 pub use export::{Epoch, Lane, Mode, ThreadTrace, Trace};
 #[cfg(fuzzing)]

@@ -68,6 +68,8 @@ pub struct Builder {
     pub(crate) dumps_max: u64,
     pub(crate) limits: Limits,
     pub(crate) dumps_on_panic: bool,
+    pub(crate) title: Option<String>,
+    sharing: Sharing,
 }
 
 impl Builder {
@@ -80,6 +82,21 @@ impl Builder {
     /// Sets which events are kept when there are more: the first ones unless told.
     pub fn mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// Sets the title of the page or text that a recording is written as: the name of the file unless told.
+    ///
+    /// ```
+    /// use brigade_trace::Session;
+    ///
+    /// let path = std::env::temp_dir().join(format!("title-{}.brigade", std::process::id()));
+    /// let recording = Session::builder().title("The soup").record_to(&path)?;
+    /// recording.discard();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.title = Some(title.into());
         self
     }
 
@@ -135,13 +152,28 @@ impl Builder {
         self
     }
 
+    /// Lets other sessions begin and end while this one runs, as parts of it. A recording into a file does so.
+    ///
+    /// ```
+    /// use brigade_trace::Session;
+    ///
+    /// let whole = Session::builder().shared().start()?;
+    /// drop(Session::start(16)?);
+    /// # Ok::<(), brigade_trace::Busy>(())
+    /// ```
+    pub fn shared(mut self) -> Self {
+        self.sharing = Sharing::Shared;
+        self
+    }
+
     /// Starts recording.
     ///
     /// # Errors
     ///
-    /// Returns [`Busy`] if a session is running already.
+    /// Returns [`Busy`] if a session is running already that is not [shared](Self::shared).
     pub fn start(self) -> Result<Session, Busy> {
-        self.start_as(Sharing::Alone)
+        let sharing = self.sharing;
+        self.start_as(sharing)
     }
 
     /// Starts recording, perhaps such that other sessions may begin meanwhile.
@@ -162,6 +194,8 @@ impl Session {
             dumps_max: 8,
             limits: Limits::default(),
             dumps_on_panic: false,
+            title: None,
+            sharing: Sharing::Alone,
         }
     }
 

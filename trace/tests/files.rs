@@ -54,6 +54,20 @@ fn a_view_that_the_program_does_not_have_is_left_to_the_events() {
 }
 
 #[test]
+fn a_recording_that_cannot_begin_leaves_no_file() {
+    let _turn = turn();
+    let file = Temporary::new("busy.brigade");
+    let alone = Session::start(1).unwrap();
+    assert_eq!(record_to(&file.0).unwrap_err().kind(), std::io::ErrorKind::ResourceBusy);
+    assert!(!file.0.exists());
+    fs::write(&file.0, "an earlier one").unwrap();
+    assert!(record_to(&file.0).is_err());
+    drop(alone);
+    record_to(&file.0).unwrap().discard();
+    assert_eq!(fs::read_to_string(&file.0).unwrap(), "an earlier one");
+}
+
+#[test]
 fn sessions_within_a_recording_are_parts_of_it() {
     let _turn = turn();
     let file = Temporary::new("parts.brigade");

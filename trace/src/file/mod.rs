@@ -52,7 +52,7 @@ pub mod hostile;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
-use crate::export::Trace;
+use crate::{command, export::Trace};
 use std::{fmt, io};
 
 /// The first bytes of every segment.
@@ -105,7 +105,8 @@ pub struct ProcessInfo {
     pub role: Role,
     /// The name of the machine, or empty.
     pub host: String,
-    /// The words of the command that started the program, without its path; empty if the file does not say.
+    /// The words of the command that started the program, without the program; empty if the file does not
+    /// say. A program says so by [`tell_command`](crate::tell_command).
     pub command: Vec<String>,
 }
 
@@ -113,7 +114,7 @@ impl ProcessInfo {
     /// Describes this process, as far as it knows itself without a system call.
     #[must_use]
     pub fn here() -> Self {
-        Self { pid: std::process::id(), ..Self::default() }
+        Self { pid: std::process::id(), command: command::words(), ..Self::default() }
     }
 }
 

@@ -51,6 +51,8 @@ pub(super) struct OpenFile {
     pub(super) destination: Destination,
     /// Locked, so that no other process writes it.
     pub(super) file: File,
+    /// The recording has made the file, which is empty until it is written.
+    pub(super) is_new: bool,
     /// How many dumps were written, and how many there may be.
     pub(super) dumps: u64,
     pub(super) dumps_max: u64,
@@ -71,6 +73,16 @@ impl OpenFile {
             say(&advice);
         }
         Ok(destination.path)
+    }
+
+    /// Ends the recording and leaves the earlier file, or none.
+    pub(super) fn discard(self) {
+        if self.limits != Limits::default() {
+            signals::watch(Limits::default());
+        }
+        if self.is_new {
+            remove(&self.destination.path);
+        }
     }
 
     /// Writes what there is so far to the next file beside.
@@ -106,6 +118,11 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&partial);
         cannot_write(path, &error)
     })
+}
+
+/// Removes the empty file of a recording that is not written. If that fails, an empty file stays.
+pub(super) fn remove(path: &Path) {
+    let _ = fs::remove_file(path);
 }
 
 /// The error of a file that cannot be written.

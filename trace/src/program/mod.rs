@@ -24,7 +24,7 @@ mod writers;
 pub use writers::{Writer, register_writer};
 
 use self::{
-    files::{OpenFile, cannot_write, files, say, write_all},
+    files::{OpenFile, cannot_write, files, remove, say, write_all},
     writers::Destination,
 };
 use crate::{
@@ -37,7 +37,7 @@ use brigade_handle::{contain, fork::Generation};
 use std::{
     env,
     ffi::OsString,
-    fs::{self, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io, mem,
     path::{Path, PathBuf},
     process,
@@ -105,21 +105,30 @@ impl Builder {
     pub fn record_to(self, path: impl AsRef<Path>) -> io::Result<RecordingFile> {
         let path = with_process_id(path.as_ref());
         let invalid = |why| io::Error::new(io::ErrorKind::InvalidInput, why);
-        let destination =
+        let mut destination =
             Destination::of(&path).map_err(|why| invalid(format!("{}: {why}", path.display())))?;
-        let path = &destination.path;
+        let path = destination.path.clone();
         // To open a pipe would wait for its reader, and no other kind of file can be replaced.
-        if fs::metadata(path).is_ok_and(|data| !data.is_file() && !data.is_dir()) {
+        if fs::metadata(&path).is_ok_and(|data| !data.is_file() && !data.is_dir()) {
             return Err(invalid(format!("cannot write {}: it is no regular file", path.display())));
         }
-        let mut options = OpenOptions::new();
-        let opened = options.create(true).append(true).open(path);
-        let file = opened.map_err(|error| cannot_write(path, &error))?;
+        destination.title = self.title.clone();
+        let is_new = !path.exists();
+        let opened = OpenOptions::new().create(true).append(true).open(&path);
+        let file = opened.map_err(|error| cannot_write(&path, &error))?;
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
             let why =
                 format!("{} is being recorded to already; %p in the name is the process id", path.display());
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, why));
         }
+        self.record_into(destination, file, is_new).inspect_err(|_| {
+            if is_new {
+                remove(&path);
+            }
+        })
+    }
+
+    fn record_into(self, destination: Destination, file: File, is_new: bool) -> io::Result<RecordingFile> {
         signals::listen()?;
         let busy = |busy| io::Error::new(io::ErrorKind::ResourceBusy, busy);
         let Self { dumps_max, limits, dumps_on_panic, .. } = self;
@@ -129,8 +138,9 @@ impl Builder {
         if !AT_EXIT.swap(true, Relaxed) {
             sys::at_exit(write_at_exit);
         }
-        let number =
-            files().add(OpenFile { session, destination, file, dumps: 0, dumps_max, limits, dumps_on_panic });
+        let dumps = 0;
+        let open = OpenFile { session, destination, file, is_new, dumps, dumps_max, limits, dumps_on_panic };
+        let number = files().add(open);
         if limits != Limits::default() {
             signals::watch(limits);
         }
@@ -167,6 +177,22 @@ impl RecordingFile {
     pub fn finish(self) -> io::Result<PathBuf> {
         let this = mem::ManuallyDrop::new(self);
         this.end().unwrap_or_else(|| Err(io::ErrorKind::NotFound.into()))
+    }
+
+    /// Ends the recording and writes nothing. An earlier file stays.
+    ///
+    /// ```
+    /// let path = std::env::temp_dir().join(format!("burnt-{}.txt", std::process::id()));
+    /// brigade_trace::record_to(&path)?.discard();
+    /// assert!(!path.exists());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn discard(self) {
+        let this = mem::ManuallyDrop::new(self);
+        if this.process.is_current() {
+            let open = files().take(this.number);
+            open.into_iter().for_each(OpenFile::discard);
+        }
     }
 
     /// Writes what there is so far to a file beside, and goes on: for `soup.html` to `soup-1.html`, then to

@@ -83,6 +83,8 @@ pub(super) struct Destination {
     writer: Writer,
     /// The path that was asked for, if this program has no writer for its ending.
     instead_of: Option<PathBuf>,
+    /// The title, if it is another one than the name of the file.
+    pub(super) title: Option<String>,
 }
 
 impl Destination {
@@ -93,11 +95,11 @@ impl Destination {
         let registered = || REGISTERED.iter().map_while(OnceLock::get).copied();
         let find = |ending: &str| registered().chain(OWN).find(|writer| writer.ending == ending);
         if let Some(writer) = find(ending) {
-            return Ok(Self { path: path.to_owned(), writer, instead_of: None });
+            return Ok(Self { path: path.to_owned(), writer, instead_of: None, title: None });
         }
         if VIEWS.contains(&ending) {
             let (beside, writer) = (path.with_extension("brigade"), OWN[0]);
-            return Ok(Self { path: beside, writer, instead_of: Some(path.to_owned()) });
+            return Ok(Self { path: beside, writer, instead_of: Some(path.to_owned()), title: None });
         }
         let mut endings: Vec<_> = registered().map(|writer| writer.ending).chain(VIEWS).collect();
         endings.extend(OWN.map(|writer| writer.ending));
@@ -111,12 +113,14 @@ impl Destination {
     pub(super) fn numbered(&self, number: u64) -> Self {
         let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
         let name = format!("{stem}-{number}.{}", self.writer.ending);
-        Self { path: self.path.with_file_name(name), writer: self.writer, instead_of: None }
+        let (path, title) = (self.path.with_file_name(name), self.title.clone());
+        Self { path, writer: self.writer, instead_of: None, title }
     }
 
     /// The bytes of the file.
     pub(super) fn bytes(&self, recording: &Recording) -> Vec<u8> {
-        let title = self.path.file_stem().unwrap_or_default().to_string_lossy();
+        let name = || self.path.file_stem().unwrap_or_default().to_string_lossy();
+        let title = self.title.as_deref().map_or_else(name, Into::into);
         (self.writer.write)(recording, &title)
     }
 
