@@ -108,7 +108,11 @@ fn run(matches: &ArgMatches) -> Result<Exit, CommandError> {
     if does_nothing || own {
         return dispatch(matches);
     }
-    match Asked::of(inner)? {
+    brigade_trace::tell_command(recorder::command());
+    let asked = Asked::of(inner)?;
+    // The recording that the environment asks for begins first, so that the others are parts of it.
+    brigade_trace::record_if_asked();
+    match asked {
         None => dispatch(matches),
         Some(asked) => recorder::record(&asked, &format!("brigade {name}"), || dispatch(matches)),
     }

@@ -1,19 +1,19 @@
 //! `--trace FILE`: a command's run is recorded, and written as a page, a recording or text. Ctrl-C writes
-//! what there is.
+//! what there is, and SIGUSR1 writes a dump beside.
 
 use crate::{
     interrupt::{self, Hook},
-    scenario::{CommandError, Exit},
+    scenario::{CommandError, Exit, failed},
     show::{self, LiveLanes, Output, Settings},
 };
 use brigade_timeline::{Timeline, page, perfetto, svg, text};
-use brigade_trace::{Recording, Session, Trace, clock};
+use brigade_trace::{Recording, RecordingFile, Session};
 use clap::{Arg, ArgAction, ArgMatches};
 use std::{
     env,
     ffi::OsStr,
-    fs::{self, File, OpenOptions},
-    io::Write,
+    fs::File,
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -23,28 +23,39 @@ const THREAD_EVENTS: usize = 1 << 17;
 /// How wide a text in a file is.
 const FILE_COLUMNS: usize = 120;
 
-/// The recording for `--trace`, while it goes on. It is taken out and written under one lock, so that the
-/// process does not exit in the middle.
+/// The recording, while it goes on. It is taken out and written under one lock, so that the process does not
+/// exit in the middle.
 static RUNNING: Mutex<Option<Running>> = Mutex::new(None);
 
-/// A recording that goes on, and where it is to be written.
+/// A recording that goes on.
 struct Running {
-    session: Session,
-    /// None if the run is only drawn as lanes.
-    destination: Option<Destination>,
-    title: String,
+    /// Present with `--trace`.
+    file: Option<RecordingFile>,
+    /// Present with `--lanes`.
+    drawn: Option<Session>,
 }
 
 impl Running {
+    fn begin(asked: &Asked, title: &str) -> Result<Self, CommandError> {
+        let session = || Session::builder().capacity(THREAD_EVENTS);
+        let record = |destination: &Destination| session().title(title).record_to(&destination.path);
+        let file = asked.destination.as_ref().map(record).transpose().map_err(told)?;
+        let drawn = asked.lanes.then(|| session().shared().start()).transpose();
+        Ok(Self { file, drawn: drawn.map_err(failed("cannot trace"))? })
+    }
+
     fn write(self) -> Result<(), CommandError> {
-        let mut recording = self.session.finish();
-        recording.segments.iter_mut().take(1).for_each(|segment| segment.process.command = command());
-        self.destination.map_or(Ok(()), |destination| destination.write(&recording, &self.title))
+        self.file.map_or(Ok(()), |file| file.finish().map(drop).map_err(told))
     }
 }
 
+/// The error of a recording, which says what could not be done.
+fn told(error: io::Error) -> CommandError {
+    CommandError { exit: Exit::FAILURE, message: error.to_string() }
+}
+
 /// The words of this command, without the program and without `--trace`.
-fn command() -> Vec<String> {
+pub(crate) fn command() -> Vec<String> {
     let mut words = Vec::new();
     let mut arguments = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
     while let Some(word) = arguments.next() {
@@ -171,8 +182,8 @@ pub(crate) fn cannot(what: &str, path: &Path, error: std::io::Error) -> CommandE
 
 /// The run so far.
 fn so_far() -> Option<Timeline> {
-    let trace = running().as_ref()?.session.snapshot();
-    Some(Timeline::of(&Recording::from(trace)))
+    let recording = running().as_ref()?.drawn.as_ref()?.recording();
+    Some(Timeline::of(&recording))
 }
 
 /// Runs a command, records it, and writes the recording to the destination, or draws its lanes. A command
@@ -182,19 +193,13 @@ pub(crate) fn record(
     title: &str,
     run: impl FnOnce() -> Result<Exit, CommandError>,
 ) -> Result<Exit, CommandError> {
-    let Asked { destination, lanes } = asked;
     // A file that cannot be written is told before the run, not after it. An earlier recording stays until
     // then.
-    let is_new = destination.as_ref().is_some_and(|destination| !destination.path.exists());
-    if let Some(Destination { path, .. }) = destination {
-        let writable = OpenOptions::new().create(true).append(true).open(path);
-        writable.map_err(|error| cannot("write", path, error))?;
-    }
-    let session = Session::start(THREAD_EVENTS).map_err(crate::scenario::failed("cannot trace"))?;
-    *running() = Some(Running { session, destination: destination.clone(), title: title.to_owned() });
+    let begun = Running::begin(asked, title)?;
+    *running() = Some(begun);
     interrupt::on_exit(Hook::Recording, write_before_exit);
-    let live = lanes.then(|| LiveLanes::begin(so_far)).transpose();
-    let live = live.map_err(crate::scenario::failed("cannot start a thread"))?;
+    let live = asked.lanes.then(|| LiveLanes::begin(so_far)).transpose();
+    let live = live.map_err(failed("cannot start a thread"))?;
     let exit = run();
     if let Some(live) = live {
         let timeline = so_far();
@@ -208,8 +213,8 @@ pub(crate) fn record(
     // A command that was refused has run nothing: an earlier recording stays.
     let is_refused = matches!(&exit, Err(error) if error.exit == Exit::USAGE);
     let written = match recording.take() {
-        Some(_) if is_refused => {
-            remove_if_made(destination.as_ref().filter(|_| is_new));
+        Some(refused) if is_refused => {
+            refused.file.into_iter().for_each(RecordingFile::discard);
             Ok(())
         }
         Some(recording) => recording.write(),
@@ -224,14 +229,6 @@ pub(crate) fn record(
     exit.and_then(|exit| written.map(|()| exit))
 }
 
-/// Removes the empty file that the check before the run has made.
-fn remove_if_made(destination: Option<&Destination>) {
-    if let Some(Destination { path, .. }) = destination {
-        // The error of the run is told, not this one.
-        let _ = fs::remove_file(path);
-    }
-}
-
 fn settings_for_people() -> Settings {
     Settings { json: false, workers: None, speed: 1.0 }
 }
@@ -242,35 +239,5 @@ fn write_before_exit() {
     let mut recording = running();
     if let Some(Err(error)) = recording.take().map(Running::write) {
         show::complain(format_args!("brigade: {}\n", error.message));
-    }
-}
-
-/// The recording of a scenario that shows its own events.
-pub(crate) enum OwnRecording {
-    Session(Session),
-    /// A part of the one for `--trace`, from this time on.
-    Part(u64),
-}
-
-impl OwnRecording {
-    /// Begins to record, with room for so many events on each thread.
-    pub(crate) fn begin(capacity: usize) -> Result<Self, CommandError> {
-        if running().is_some() {
-            return Ok(Self::Part(clock::nanos()));
-        }
-        Session::start(capacity).map(Self::Session).map_err(crate::scenario::failed("cannot trace"))
-    }
-
-    /// Returns the events since the begin.
-    pub(crate) fn end(self) -> Trace {
-        match self {
-            Self::Session(session) => session.stop(),
-            Self::Part(begin) => {
-                let mut trace =
-                    running().as_ref().map(|running| running.session.snapshot()).unwrap_or_default();
-                trace.threads.iter_mut().for_each(|thread| thread.events.retain(|event| event.at >= begin));
-                trace
-            }
-        }
     }
 }

@@ -110,12 +110,27 @@ fn show_why(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandError>
     Ok(Exit::SUCCESS)
 }
 
+/// The words of the command that made a recording.
+fn command(recording: &Recording) -> String {
+    let words = recording.segments.first().map(|segment| segment.process.command.join(" "));
+    match words.filter(|words| !words.is_empty()) {
+        Some(words) => format!("`{}`", harmless(&words)),
+        None => "one that its file does not name".to_owned(),
+    }
+}
+
 fn show_diff(output: &Output, matches: &ArgMatches) -> Result<Exit, CommandError> {
     let explain = |id: &str| {
         let path = path(matches, id);
-        why(&read(output, path)?, None).map_err(|error| cannot_explain(path, &error))
+        let recording = read(output, path)?;
+        let explanation = why(&recording, None).map_err(|error| cannot_explain(path, &error))?;
+        Ok::<_, CommandError>((command(&recording), explanation))
     };
-    let (before, after) = (explain("file")?, explain("other")?);
+    let ((made_before, before), (made_after, after)) = (explain("file")?, explain("other")?);
+    if made_before != made_after {
+        output
+            .paragraph(&format!("The recordings are of different commands: {made_before} and {made_after}."));
+    }
     diff(&before, &after).text(output.width()).lines().for_each(|line| output.line_as_it_is(line));
     Ok(Exit::SUCCESS)
 }

@@ -1,12 +1,11 @@
 //! `brigade chain`: one coroutine awaits another, in one task and then in two.
 
 use crate::{
-    recorder::OwnRecording,
-    scenario::{CommandError, Exit, Scenario, no_arguments},
+    scenario::{CommandError, Exit, Scenario, failed, no_arguments},
     show::{Output, Style, show_await_tree, show_phases},
 };
 use brigade_runtime::{run, sleep, spawn_local};
-use brigade_trace::{Domain, Id, Kind, begin, current, end, label, record};
+use brigade_trace::{Domain, Id, Kind, Session, begin, current, end, label, record};
 use clap::ArgMatches;
 use std::{
     future::Future,
@@ -51,13 +50,13 @@ fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
 
 /// Runs a task, and shows what the trace has recorded.
 fn watch(output: &Output, task: impl Future<Output = ()> + 'static) -> Result<(), CommandError> {
-    let recording = OwnRecording::begin(4096)?;
+    let recording = Session::start(4096).map_err(failed("cannot trace"))?;
     // --code from here
     run(async move {
         let _ = spawn_local(task).await;
     });
     // --code to here
-    let trace = recording.end();
+    let trace = recording.stop();
     show_await_tree(output, &trace);
     show_phases(output, &trace);
     Ok(())

@@ -1,12 +1,11 @@
 //! `brigade hello`: what `asyncio.run(say_hello())` does, seen from ten thousand feet.
 
 use crate::{
-    recorder::OwnRecording,
-    scenario::{CommandError, Exit, Scenario, no_arguments},
+    scenario::{CommandError, Exit, Scenario, failed, no_arguments},
     show::{Output, show_phases},
 };
 use brigade_runtime::{run, sleep, spawn_local};
-use brigade_trace::{current, label};
+use brigade_trace::{Session, current, label};
 use clap::ArgMatches;
 
 /// The scenario.
@@ -28,14 +27,14 @@ pub static SCENARIO: Scenario = Scenario {
 };
 
 fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
-    let recording = OwnRecording::begin(4096)?;
+    let recording = Session::start(4096).map_err(failed("cannot trace"))?;
     let ours = output.clone();
     // --code from here
     run(async move {
         let _ = spawn_local(say_hello(ours)).await;
     });
     // --code to here
-    show_phases(output, &recording.end());
+    show_phases(output, &recording.stop());
     output.lesson(
         "While say_hello waited it was suspended, and no thread ran it. The timer woke it; only then was it polled again.",
     );

@@ -2,6 +2,7 @@
 
 use crate::{
     pools,
+    recorded::sleep,
     scenario::{CommandError, Exit, Scenario, failed, no_arguments},
     show::{Output, thousands},
 };
@@ -9,7 +10,7 @@ use brigade_pool::{Pool, join, join_lazy};
 use brigade_trace::clock;
 use clap::ArgMatches;
 use serde_json::json;
-use std::{thread::sleep, time::Duration};
+use std::time::Duration;
 
 /// The tree has a node less than two to the power of this.
 const LAYERS: u32 = 20;

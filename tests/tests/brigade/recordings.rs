@@ -8,7 +8,12 @@ use crate::{
     program::signal,
     server::Server,
 };
-use std::{fs, process::Stdio};
+use brigade_trace::Recording;
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
 
 #[test]
 fn a_run_is_written_in_the_form_that_the_ending_says() {
@@ -45,6 +50,56 @@ fn a_command_that_is_refused_leaves_an_earlier_recording() {
     }
     assert_eq!(fs::read_to_string(path("run.html")).unwrap(), "an earlier one");
     assert!(!folder.path().join("new.html").exists(), "nothing ran, so there is no recording");
+}
+
+#[test]
+fn the_environment_and_the_option_each_get_their_file() {
+    let folder = Folder::new();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    for scenario in ["hello", "io"] {
+        let with = |asked: &str, option: Option<&str>| {
+            let mut arguments = vec![scenario.to_owned(), "--speed".into(), "50".into()];
+            arguments.extend(option.into_iter().flat_map(|name| ["--trace".into(), path(name)]));
+            let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+            brigade(&arguments).env("BRIGADE_TRACE", path(asked)).output().unwrap()
+        };
+        let (alone, both) = (with("alone.txt", None), with("asked.txt", Some("option.txt")));
+        for ran in [alone, both] {
+            assert!(ran.status.success() && ran.stderr.is_empty(), "{ran:?}");
+        }
+        for name in ["alone.txt", "asked.txt", "option.txt"] {
+            let text = fs::read_to_string(path(name)).unwrap();
+            assert!(text.contains("until timer") || text.contains("until readiness"), "{name}: {text}");
+            fs::remove_file(path(name)).unwrap();
+        }
+        let twice = with("same.txt", Some("same.txt"));
+        let said = String::from_utf8_lossy(&twice.stderr);
+        let is_told = said.lines().count() == 1 && said.contains("is being recorded to already");
+        assert!(twice.status.code() == Some(1) && is_told, "{said}");
+        fs::remove_file(path("same.txt")).unwrap();
+    }
+}
+
+#[test]
+fn a_run_that_is_recorded_dumps_on_sigusr1_and_goes_on() {
+    let folder = Folder::new();
+    let server = Server::new();
+    let (url, to) = (server.url(), folder.path().join("run.brigade").display().to_string());
+    let arguments = ["io", "async", "--requests", "1", "--url", &url, "--trace", &to];
+    let mut child = brigade(&arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let _request = server.request();
+    signal(child.id(), "USR1");
+    let mut said = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    assert!(
+        said.contains("SIGUSR1 came: the last events are in") && said.contains("run-1.brigade"),
+        "{said}"
+    );
+    let dump = Recording::read_from(File::open(folder.path().join("run-1.brigade")).unwrap()).unwrap();
+    assert_eq!(dump.segments[0].process.command[..2], ["io", "async"]);
+    signal(child.id(), "INT");
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(fs::metadata(&to).unwrap().len() > 0);
 }
 
 #[test]

@@ -2,13 +2,13 @@
 //!
 //! Times are listed in this order: sync, threads, async, processes.
 
-use crate::{interrupt::Interruptible, sums::sum_of_squares};
+use crate::{interrupt::Interruptible, recorded::sleep, sums::sum_of_squares};
 use brigade_handle::{JoinError, JoinHandle};
 use brigade_pool::Pool;
 use brigade_runtime::{gather, run, spawn_local};
 use brigade_trace::clock;
 use serde::{Serialize, de::DeserializeOwned};
-use std::{hint::black_box, thread::sleep, time::Duration};
+use std::{hint::black_box, time::Duration};
 
 /// How many waits there are at once.
 pub(super) const WAIT_COUNT: usize = 5;
