@@ -1,7 +1,7 @@
 //! The state of a run: its threads, which of them can go on, and what they wait for.
 
 use super::{
-    Blocked, Choice, End, Kind, LockOperation, ManagedThread, Oracle, Pending, UnseenPanic, Waiting,
+    Blocked, Choice, End, Kind, LockOperation, Oracle, Pending, UnseenPanic, Waiting,
     baton::{changes, managed},
     holders::Holders,
     managed_thread::{Managed, Status},
