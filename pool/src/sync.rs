@@ -39,6 +39,12 @@ pub(crate) use brigade_handle::explore::thread as os_thread;
 #[cfg(not(feature = "explore"))]
 pub(crate) use std::thread as os_thread;
 
+// The locks that no model sees, as the threads above.
+#[cfg(feature = "explore")]
+pub(crate) use brigade_handle::explore::sync as os_sync;
+#[cfg(not(feature = "explore"))]
+pub(crate) use std::sync as os_sync;
+
 /// `std::cell::UnsafeCell` with loom's interface.
 #[cfg(not(loom))]
 #[derive(Debug)]

@@ -35,6 +35,7 @@
 mod baton;
 mod bell;
 mod choice;
+mod condvar;
 mod end;
 mod holders;
 mod managed_thread;

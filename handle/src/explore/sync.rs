@@ -1,6 +1,9 @@
 //! Atomics and locks whose operations are choice points of a run. Outside a run they are std's.
 
 use super::{LockOutcome, baton};
+
+pub use super::condvar::{Condvar, WaitTimeoutResult};
+
 use std::{
     fmt,
     ops::{Deref, DerefMut},
@@ -173,18 +176,25 @@ pub mod atomic {
 
 /// A guard of one of the locks below. When it is dropped, the threads of the run that wait for it go on.
 #[derive(Debug)]
-pub struct Guard<G> {
-    /// `None` only while the guard is dropped.
+pub struct Guard<G, L = ()> {
+    /// `None` only while the guard is dropped, or given to a condition variable.
     guard: Option<G>,
+    /// The lock, if a condition variable may take it again.
+    lock: L,
     address: usize,
     /// The place of the call that has taken the lock.
     at: &'static Location<'static>,
 }
 
-impl<G> Guard<G> {
+impl<G, L: Copy> Guard<G, L> {
     /// Makes a guard of std's, which may be poisoned.
-    fn wrap(guard: LockResult<G>, address: usize, at: &'static Location<'static>) -> LockResult<Self> {
-        let wrap = |guard| Self { guard: Some(guard), address, at };
+    fn wrap(
+        guard: LockResult<G>,
+        lock: L,
+        address: usize,
+        at: &'static Location<'static>,
+    ) -> LockResult<Self> {
+        let wrap = |guard| Self { guard: Some(guard), lock, address, at };
         guard.map(wrap).map_err(|poisoned| PoisonError::new(wrap(poisoned.into_inner())))
     }
 
@@ -192,6 +202,7 @@ impl<G> Guard<G> {
     #[track_caller]
     fn try_take(
         operation: &str,
+        lock: L,
         address: usize,
         try_lock: impl FnOnce() -> TryLockResult<G>,
     ) -> TryLockResult<Self> {
@@ -211,22 +222,23 @@ impl<G> Guard<G> {
             baton::take_lock(address);
             baton::tell_lock(address, operation, LockOutcome::Done, at);
         }
-        Self::wrap(guard, address, at).map_err(TryLockError::Poisoned)
+        Self::wrap(guard, lock, address, at).map_err(TryLockError::Poisoned)
     }
 
     /// Takes the lock. Within a run, a thread waits for it without blocking in the operating system.
     #[track_caller]
     fn take(
         operation: &str,
+        lock: L,
         address: usize,
-        lock: impl FnOnce() -> LockResult<G>,
+        take: impl FnOnce() -> LockResult<G>,
         try_lock: impl Fn() -> TryLockResult<G>,
     ) -> LockResult<Self> {
         if !baton::is_managed() {
-            return Self::wrap(lock(), address, Location::caller());
+            return Self::wrap(take(), lock, address, Location::caller());
         }
         loop {
-            match Self::try_take(operation, address, &try_lock) {
+            match Self::try_take(operation, lock, address, &try_lock) {
                 Ok(guard) => return Ok(guard),
                 Err(TryLockError::Poisoned(poisoned)) => return Err(poisoned),
                 Err(TryLockError::WouldBlock) => baton::wait_for_lock(address),
@@ -235,7 +247,7 @@ impl<G> Guard<G> {
     }
 }
 
-impl<G: Deref> Deref for Guard<G> {
+impl<G: Deref, L> Deref for Guard<G, L> {
     type Target = G::Target;
 
     fn deref(&self) -> &G::Target {
@@ -243,16 +255,15 @@ impl<G: Deref> Deref for Guard<G> {
     }
 }
 
-impl<G: DerefMut> DerefMut for Guard<G> {
+impl<G: DerefMut, L> DerefMut for Guard<G, L> {
     fn deref_mut(&mut self) -> &mut G::Target {
         self.guard.as_mut().expect("the guard lives")
     }
 }
 
-impl<G> Drop for Guard<G> {
+impl<G, L> Drop for Guard<G, L> {
     fn drop(&mut self) {
-        self.guard = None;
-        if baton::is_managed() {
+        if self.guard.take().is_some() && baton::is_managed() {
             baton::release_lock(self.address);
             baton::tell_lock(self.address, "unlock", LockOutcome::Done, self.at);
         }
@@ -264,7 +275,7 @@ impl<G> Drop for Guard<G> {
 pub struct Mutex<T: ?Sized>(os::Mutex<T>);
 
 /// As [`std::sync::MutexGuard`].
-pub type MutexGuard<'a, T> = Guard<os::MutexGuard<'a, T>>;
+pub type MutexGuard<'a, T> = Guard<os::MutexGuard<'a, T>, &'a Mutex<T>>;
 
 #[allow(missing_docs, clippy::missing_errors_doc, reason = "each method is that of std")]
 impl<T> Mutex<T> {
@@ -289,12 +300,32 @@ impl<T: ?Sized> Mutex<T> {
 
     #[track_caller]
     pub fn lock(&self) -> LockResult<MutexGuard<'_, T>> {
-        Guard::take("lock", self.address(), || self.0.lock(), || self.0.try_lock())
+        Guard::take("lock", self, self.address(), || self.0.lock(), || self.0.try_lock())
     }
 
     #[track_caller]
     pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
-        Guard::try_take("try_lock", self.address(), || self.0.try_lock())
+        Guard::try_take("try_lock", self, self.address(), || self.0.try_lock())
+    }
+}
+
+impl<'a, T: ?Sized> MutexGuard<'a, T> {
+    /// Takes the guard of std's out, and says which lock it was of. The run still counts the lock as held.
+    pub(super) fn into_parts(mut self) -> (os::MutexGuard<'a, T>, &'a Mutex<T>) {
+        (self.guard.take().expect("the guard lives"), self.lock)
+    }
+
+    /// Makes a guard of std's, which may be poisoned, outside of a run.
+    #[track_caller]
+    pub(super) fn from_parts(
+        guard: LockResult<os::MutexGuard<'a, T>>,
+        lock: &'a Mutex<T>,
+    ) -> LockResult<Self> {
+        Self::wrap(guard, lock, lock.address(), Location::caller())
+    }
+
+    pub(super) fn lock_of(&self) -> &'a Mutex<T> {
+        self.lock
     }
 }
 
@@ -337,12 +368,12 @@ impl<T: ?Sized> RwLock<T> {
 
     #[track_caller]
     pub fn read(&self) -> LockResult<RwLockReadGuard<'_, T>> {
-        Guard::take("read", self.address(), || self.0.read(), || self.0.try_read())
+        Guard::take("read", (), self.address(), || self.0.read(), || self.0.try_read())
     }
 
     #[track_caller]
     pub fn write(&self) -> LockResult<RwLockWriteGuard<'_, T>> {
-        Guard::take("write", self.address(), || self.0.write(), || self.0.try_write())
+        Guard::take("write", (), self.address(), || self.0.write(), || self.0.try_write())
     }
 }
 

@@ -24,14 +24,17 @@ use crate::{
         spare::Roster,
         stats::WorkerStats,
     },
-    sync::queue_changed,
+    sync::{
+        os_sync::{Condvar, Mutex, MutexGuard},
+        queue_changed,
+    },
     sys,
 };
 use brigade_handle::fork::{self, Generation};
 use brigade_trace::{Domain, Resource};
 use crossbeam_deque::{Injector, Stealer, Worker as Queue};
 use std::sync::{
-    Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+    Arc, OnceLock, PoisonError, Weak,
     atomic::{AtomicU8, AtomicUsize, Ordering},
 };
 
