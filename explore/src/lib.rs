@@ -75,7 +75,7 @@
 //! no choice point lies under it; otherwise the check says which thread waits outside of the run. A child is
 //! forked from the test's process, so the code must not need threads that were started before the check.
 //!
-//! # Sockets
+//! # Sockets, files, children
 //!
 //! The sockets and pipes of [`runtime::net`] and [`runtime::io`] can be used as they are. Within a run they
 //! lie in memory; the reactor above them is the production code. The oracle chooses when bytes, connections
@@ -108,9 +108,12 @@
 //! | `io::pipe` | – |
 //! | `AsyncFd` | of simulated sockets, such as those of [`mio`] |
 //!
+//! | `fs` | one tree for each run, empty but for `/tmp`; no links, no listings; metadata has real times |
+//!
 //! Errors and panics that name the call refuse the rest: sockets and descriptors of the operating system
-//! (`from_std`, `AsyncFd`), `into_std` and `as_fd` of simulated sockets, child processes, signals. Files are
-//! those of the operating system: a run that changes one is not the same the next time.
+//! (`from_std`, `AsyncFd`), `into_std` and `as_fd` of simulated sockets, child processes, signals, links and
+//! listings of folders. A call of std, such as `std::fs::read`, reaches the operating system: what it changes
+//! is there in the next run.
 //!
 //! A reactor of your own can be checked too: [`mio`] has the interface of the crate of that name.
 //!

@@ -1,7 +1,7 @@
 //! The platform wall of the clock: system calls and one instruction that the standard library does not offer.
 //!
-//! A port provides the six functions. Where there is no such clock, `cpu_nanos`, `thread_number`,
-//! `thread_sleeps` and `ticks` may return 0.
+//! A port provides the six functions, and `memory_file` for exploration. Where there is no such clock,
+//! `cpu_nanos`, `thread_number`, `thread_sleeps` and `ticks` may return 0.
 
 /// Returns the nanoseconds of a clock, or 0 if the system has no such clock.
 #[cfg(unix)]
@@ -77,4 +77,24 @@ pub(crate) fn ticks() -> u64 {
 #[cfg(not(target_arch = "x86_64"))]
 pub(crate) fn ticks() -> u64 {
     0
+}
+
+/// Makes a file of memory, without a name.
+#[cfg(all(feature = "explore", target_os = "linux"))]
+pub(crate) fn memory_file() -> std::io::Result<std::fs::File> {
+    use std::os::fd::FromRawFd;
+
+    // SAFETY: the name is a text that ends with zero, and the call touches no other memory of ours.
+    let fd = unsafe { libc::memfd_create(c"brigade".as_ptr(), libc::MFD_CLOEXEC) };
+    if fd == -1 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: the call has just opened the descriptor, so nobody else owns it.
+    Ok(unsafe { std::fs::File::from_raw_fd(fd) })
+}
+
+/// There is no such call here.
+#[cfg(all(feature = "explore", not(target_os = "linux")))]
+pub(crate) fn memory_file() -> std::io::Result<std::fs::File> {
+    Err(std::io::ErrorKind::Unsupported.into())
 }

@@ -35,6 +35,12 @@ pub(crate) use brigade_handle::explore::thread as os_thread;
 #[cfg(not(feature = "explore"))]
 pub(crate) use std::thread as os_thread;
 
+// The file system: the operating system's, or that of an explored run.
+#[cfg(feature = "explore")]
+pub(crate) use brigade_handle::explore::files::{self as os_fs, symlink as os_symlink};
+#[cfg(not(feature = "explore"))]
+pub(crate) use std::{fs as os_fs, os::unix::fs::symlink as os_symlink};
+
 // The socket of the platform beneath `net::unix::UnixDatagram`, for which mio's lacks methods.
 #[cfg(feature = "explore")]
 pub(crate) use mio::net::UnixDatagram as OsDatagram;

@@ -37,6 +37,7 @@ mod bell;
 mod choice;
 mod condvar;
 mod end;
+pub mod files;
 mod holders;
 mod managed_thread;
 mod moment;

@@ -45,9 +45,12 @@ mod read_dir;
 pub use file::File;
 pub use read_dir::{ReadDir, read_dir};
 
-use crate::executor::blocking::unblock;
+use crate::{
+    executor::blocking::unblock,
+    shim::{os_fs as fs, os_symlink},
+};
 use std::{
-    fs::{self, Metadata, Permissions},
+    fs::{Metadata, Permissions},
     io,
     path::{Path, PathBuf},
 };
@@ -184,7 +187,7 @@ pub async fn hard_link(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io
 /// ```
 pub async fn symlink(original: impl AsRef<Path>, link: impl AsRef<Path>) -> io::Result<()> {
     let (original, link) = (original.as_ref().to_owned(), link.as_ref().to_owned());
-    unblock("fs::symlink", move || std::os::unix::fs::symlink(original, link)).await
+    unblock("fs::symlink", move || os_symlink(original, link)).await
 }
 
 /// Returns the path that a symbolic link leads to.
@@ -259,7 +262,7 @@ pub async fn symlink_metadata(path: impl AsRef<Path>) -> io::Result<Metadata> {
 /// ```
 pub async fn try_exists(path: impl AsRef<Path>) -> io::Result<bool> {
     let path = path.as_ref().to_owned();
-    unblock("fs::try_exists", move || path.try_exists()).await
+    unblock("fs::try_exists", move || fs::exists(path)).await
 }
 
 /// Sets which users may read, write and execute a file or folder.

@@ -30,6 +30,11 @@ pub(super) async fn open(path: &Path, options: OpenOptions) -> io::Result<File> 
 
 /// Opens a file. Returns None if it is a named pipe that nobody reads.
 fn open_without_waiting(path: &Path, options: &OpenOptions) -> io::Result<Option<File>> {
+    // An explored run has no named pipes.
+    #[cfg(feature = "explore")]
+    if brigade_handle::explore::is_managed() {
+        return brigade_handle::explore::files::open(path, options).map(Some);
+    }
     // This does not follow a symbolic link, since the options may forbid that.
     let found = path.symlink_metadata().ok().filter(|found| found.file_type().is_fifo());
     let Some(found) = found else { return options.open(path).map(Some) };

@@ -2,6 +2,7 @@
 
 use crate::{
     executor::blocking::{self, Fate, unblock},
+    shim::os_fs,
     task::budget,
 };
 use brigade_handle::JoinHandle;
@@ -72,7 +73,7 @@ enum State {
 /// ```
 pub async fn read_dir(path: impl AsRef<Path>) -> io::Result<ReadDir> {
     let path = path.as_ref().to_owned();
-    let rest = unblock("fs::read_dir", move || fs::read_dir(path)).await?;
+    let rest = unblock("fs::read_dir", move || os_fs::read_dir(path)).await?;
     Ok(ReadDir { state: State::Idle(VecDeque::new(), Some(rest)) })
 }
 
