@@ -152,7 +152,8 @@ impl Builder {
         self
     }
 
-    /// Lets other sessions begin and end while this one runs, as parts of it. A recording into a file does so.
+    /// Lets other sessions begin and end while this one runs, as parts of it. A recording into a file does
+    /// so.
     ///
     /// ```
     /// use brigade_trace::Session;

@@ -1,4 +1,6 @@
 //! One pass through all events: the spans of units and threads, the wakes and the depths.
+//!
+//! Long: each kind of event changes the same state, and the units that it is about are found in one place.
 
 use super::{
     holders::Holders,

@@ -45,14 +45,32 @@ pub(super) fn files() -> MutexGuard<'static, Files> {
     OPEN.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The file that was there before a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Earlier {
+    /// There was none: the recording has made a file, which is empty until it is written.
+    None,
+    /// It stays until the recording is written.
+    Stays,
+}
+
+impl Earlier {
+    /// Leaves the file as it was before a recording that is not written.
+    pub(super) fn leave(self, path: &Path) {
+        if self == Self::None {
+            // If that fails, an empty file stays.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
 /// A recording that goes on, and the file that it will fill.
 pub(super) struct OpenFile {
     pub(super) session: Session,
     pub(super) destination: Destination,
     /// Locked, so that no other process writes it.
     pub(super) file: File,
-    /// The recording has made the file, which is empty until it is written.
-    pub(super) is_new: bool,
+    pub(super) earlier: Earlier,
     /// How many dumps were written, and how many there may be.
     pub(super) dumps: u64,
     pub(super) dumps_max: u64,
@@ -80,9 +98,7 @@ impl OpenFile {
         if self.limits != Limits::default() {
             signals::watch(Limits::default());
         }
-        if self.is_new {
-            remove(&self.destination.path);
-        }
+        self.earlier.leave(&self.destination.path);
     }
 
     /// Writes what there is so far to the next file beside.
@@ -118,11 +134,6 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&partial);
         cannot_write(path, &error)
     })
-}
-
-/// Removes the empty file of a recording that is not written. If that fails, an empty file stays.
-pub(super) fn remove(path: &Path) {
-    let _ = fs::remove_file(path);
 }
 
 /// The error of a file that cannot be written.

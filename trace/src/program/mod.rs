@@ -24,7 +24,7 @@ mod writers;
 pub use writers::{Writer, register_writer};
 
 use self::{
-    files::{OpenFile, cannot_write, files, remove, say, write_all},
+    files::{Earlier, OpenFile, cannot_write, files, say, write_all},
     writers::Destination,
 };
 use crate::{
@@ -113,7 +113,7 @@ impl Builder {
             return Err(invalid(format!("cannot write {}: it is no regular file", path.display())));
         }
         destination.title = self.title.clone();
-        let is_new = !path.exists();
+        let earlier = if path.exists() { Earlier::Stays } else { Earlier::None };
         let opened = OpenOptions::new().create(true).append(true).open(&path);
         let file = opened.map_err(|error| cannot_write(&path, &error))?;
         if let Err(TryLockError::WouldBlock) = file.try_lock() {
@@ -121,14 +121,15 @@ impl Builder {
                 format!("{} is being recorded to already; %p in the name is the process id", path.display());
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, why));
         }
-        self.record_into(destination, file, is_new).inspect_err(|_| {
-            if is_new {
-                remove(&path);
-            }
-        })
+        self.record_into(destination, file, earlier).inspect_err(|_| earlier.leave(&path))
     }
 
-    fn record_into(self, destination: Destination, file: File, is_new: bool) -> io::Result<RecordingFile> {
+    fn record_into(
+        self,
+        destination: Destination,
+        file: File,
+        earlier: Earlier,
+    ) -> io::Result<RecordingFile> {
         signals::listen()?;
         let busy = |busy| io::Error::new(io::ErrorKind::ResourceBusy, busy);
         let Self { dumps_max, limits, dumps_on_panic, .. } = self;
@@ -139,7 +140,7 @@ impl Builder {
             sys::at_exit(write_at_exit);
         }
         let dumps = 0;
-        let open = OpenFile { session, destination, file, is_new, dumps, dumps_max, limits, dumps_on_panic };
+        let open = OpenFile { session, destination, file, earlier, dumps, dumps_max, limits, dumps_on_panic };
         let number = files().add(open);
         if limits != Limits::default() {
             signals::watch(limits);
