@@ -138,7 +138,7 @@ pub mod model {
             stack_job::StackJobState,
         },
         registry::sleep::{Queues, Searching, Sleep},
-        scope::count::{LocalCount, SharedCount},
+        scope::count::{CountWatch, LocalCount, SharedCount},
         sys::{Full, Light, heavy},
     };
 }

@@ -4,7 +4,7 @@ use brigade_pool::{Pool, Scope, scope};
 use std::{
     panic::{self, AssertUnwindSafe},
     sync::{
-        Barrier,
+        Arc, Barrier,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
@@ -127,4 +127,38 @@ fn a_panic_of_the_body_goes_first() {
         });
     });
     assert_eq!(*result.unwrap_err().downcast::<&str>().unwrap(), "body");
+}
+
+/// While a thief counts off a child, the owner does not look at the count before each child of its own
+/// queue. It finds the unrelated job before it has looked, after all children have ended.
+#[test]
+fn an_unrelated_job_below_the_last_child_stays_in_the_queue() {
+    let pool = Pool::builder().threads(2).build().unwrap();
+    let (is_blocked, is_over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let unrelated = pool.install(|| {
+        let mut unrelated = None;
+        pool.scope(|scope| {
+            let (is_blocked, is_over) = (&is_blocked, &is_over);
+            let pool = &pool;
+            // The other worker steals this child, and then has its own job to run.
+            scope.spawn(move |_| {
+                let (is_blocked, is_over) = (is_blocked.clone(), is_over.clone());
+                drop(pool.spawn(move || {
+                    is_blocked.store(true, Ordering::Release);
+                    while !is_over.load(Ordering::Acquire) {
+                        thread::yield_now();
+                    }
+                }));
+            });
+            while !is_blocked.load(Ordering::Acquire) {
+                thread::yield_now();
+            }
+            let is_over = is_over.clone();
+            unrelated = Some(pool.spawn(move || is_over.load(Ordering::Acquire)));
+            scope.spawn(|_| ());
+        });
+        is_over.store(true, Ordering::Release);
+        unrelated
+    });
+    assert!(unrelated.expect("the body has run").join().unwrap(), "it ran inside the scope's wait");
 }

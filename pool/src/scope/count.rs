@@ -69,6 +69,52 @@ impl LocalCount {
     }
 }
 
+/// The owner's look at both parts while it runs children.
+///
+/// While thieves run children too, `SharedCount` comes from another processor at each look, and goes back for
+/// each of their children. But the owner need not look as long as it finds children in its own queue: they
+/// have not ended, so the scope has not. So after a look that finds the part changed, it runs up to
+/// [`CHILDREN_PER_LOOK`] of them before the next one (`scope_queens`).
+#[derive(Debug)]
+pub struct CountWatch<'scope> {
+    local: &'scope LocalCount,
+    shared: &'scope SharedCount,
+    seen: isize,
+    children_left: u32,
+}
+
+/// How many children the owner runs from its own queue between two looks.
+const CHILDREN_PER_LOOK: u32 = 16;
+
+impl<'scope> CountWatch<'scope> {
+    /// Begins to watch both parts of a count.
+    pub fn new(local: &'scope LocalCount, shared: &'scope SharedCount) -> Self {
+        Self { local, shared, seen: BIAS, children_left: 0 }
+    }
+
+    /// Returns whether all have ended, if this is the time for a look, and false otherwise.
+    #[inline]
+    pub fn is_done(&mut self) -> bool {
+        if let Some(left) = self.children_left.checked_sub(1) {
+            self.children_left = left;
+            return false;
+        }
+        // Acquire, as in `LocalCount::is_done`.
+        let shared = self.shared.0.load(Ordering::Acquire);
+        if shared != self.seen {
+            (self.seen, self.children_left) = (shared, CHILDREN_PER_LOOK);
+        }
+        self.local.0.get() + shared == 0
+    }
+
+    /// Looks, because the owner has found no child in its own queue. Returns whether all have ended.
+    #[inline]
+    pub fn is_done_now(&mut self) -> bool {
+        self.children_left = 0;
+        self.local.is_done(self.shared)
+    }
+}
+
 impl SharedCount {
     /// Counts a child that another thread than the owner spawns.
     #[inline]
@@ -91,5 +137,37 @@ impl SharedCount {
         // Release pairs with the owner's Acquire: everything that the child did comes before the scope's
         // end.
         count.fetch_sub(1, Ordering::Release) == 1
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn while_thieves_run_children_the_owner_looks_at_their_part_only_now_and_then() {
+        let (local, shared) = LocalCount::body();
+        local.end();
+        let mut count = CountWatch::new(&local, &shared);
+        assert!(count.is_done());
+        // Nobody has changed the part of the others, so each look sees what the owner itself does.
+        local.add();
+        assert!(!count.is_done());
+        local.end();
+        assert!(count.is_done());
+        // A child of another thread.
+        shared.add();
+        assert!(!count.is_done());
+        // SAFETY: the count exists, and this child was counted.
+        assert!(!unsafe { SharedCount::end(NonNull::from(&shared)) });
+        let looks = (0..CHILDREN_PER_LOOK).filter(|_| count.is_done()).count();
+        assert_eq!(looks, 0, "it found a child of its own each time");
+        assert!(count.is_done());
+        // It has found none.
+        shared.add();
+        assert!(!count.is_done());
+        // SAFETY: as above.
+        assert!(!unsafe { SharedCount::end(NonNull::from(&shared)) });
+        assert!(count.is_done_now());
     }
 }

@@ -52,6 +52,7 @@ use crate::{
     pool::Pool,
     registry::Registry,
     scope::count::{LocalCount, SharedCount},
+    sync::Padded,
     worker::{Worker, current},
 };
 use brigade_handle::{contain, forget_panic};
@@ -84,8 +85,8 @@ pub struct Scope<'scope> {
     /// The address of the owner. For comparison only.
     owner_at: usize,
     /// Touched by the owner alone, which recognises itself by `owner_at`.
-    local: LocalCount,
-    shared: SharedCount,
+    local: Padded<LocalCount>,
+    shared: Padded<SharedCount>,
     /// The first panic of a child.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     /// The closures that run in the order in which they were spawned.
@@ -136,12 +137,12 @@ impl<'scope> Scope<'scope> {
         // The child is counted before it is queued (rule 1).
         current::with(|worker| match worker {
             Some(worker) if ptr::from_ref(worker).addr() == self.owner_at => {
-                self.local.add();
+                self.local.0.add();
                 worker.jobs.push(job);
                 registry.announce_job();
             }
             _ => {
-                self.shared.add();
+                self.shared.0.add();
                 // SAFETY: the job is a child of this scope.
                 registry.submit(unsafe { ScopeBase::add_remote_child(NonNull::from(&self.base), job) });
             }
@@ -217,9 +218,9 @@ impl<'scope> Scope<'scope> {
     unsafe fn count_off(scope: NonNull<Self>) {
         // SAFETY: the caller is still counted (rule 1).
         let open = unsafe { scope.as_ref() };
-        let (owner, sleep, shared) = (open.base.owner(), open.base.sleep(), NonNull::from(&open.shared));
+        let (owner, sleep, shared) = (open.base.owner(), open.base.sleep(), NonNull::from(&open.shared.0));
         if current::address() == open.owner_at {
-            return open.local.end();
+            return open.local.0.end();
         }
         // SAFETY: the caller is counted until this call. From there on the scope may be gone.
         if unsafe { SharedCount::end(shared) } {
@@ -283,15 +284,15 @@ where
         base: ScopeBase::new(current::current_scope(), NonNull::from(&worker.registry.sleep), worker.index),
         registry: NonNull::from(&*worker.registry),
         owner_at: current::address(),
-        local,
-        shared,
+        local: Padded(local),
+        shared: Padded(shared),
         panic: Mutex::new(None),
         fifo: Mutex::new(VecDeque::new()),
         _scope: PhantomData,
     };
     let result = panic::catch_unwind(AssertUnwindSafe(|| body(&scope)));
-    scope.local.end();
-    worker.wait_for_scope(&scope.base, &scope.local, &scope.shared);
+    scope.local.0.end();
+    worker.wait_for_scope(&scope.base, &scope.local.0, &scope.shared.0);
     let child = scope.panic.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (payload, unheard) = match (result, child) {
         (Ok(result), None) => return result,

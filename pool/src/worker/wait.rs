@@ -4,7 +4,7 @@ use crate::sync::os_thread as thread;
 use crate::{
     job::{AbortOnUnwind, remote::ScopeBase},
     join::stack_job::StackJobState,
-    scope::count::{LocalCount, SharedCount},
+    scope::count::{CountWatch, LocalCount, SharedCount},
     worker::{FAIRNESS_INTERVAL, Worker, current, pass_on::pass_on, steal::AdaptiveSpin},
 };
 use brigade_handle::{observe, wait};
@@ -112,7 +112,8 @@ impl Worker {
         let mut spin = AdaptiveSpin::new(self);
         let mut steals = true;
         let mut turn = 0_u32;
-        while !local.is_done(shared) {
+        let mut count = CountWatch::new(local, shared);
+        while !count.is_done() {
             turn = turn.wrapping_add(1);
             // Own children that spawn more of them starve no remote child.
             let is_remote_first = turn.is_multiple_of(FAIRNESS_INTERVAL);
@@ -121,6 +122,11 @@ impl Worker {
             // Otherwise own children come first: if it took those that a thief has spawned, that thief
             // would have nothing left of what it stole. But none of them stays behind an unrelated job.
             let is_own_child = own.as_ref().is_some_and(|job| job.is_descendant_of(scope));
+            // An own child has not ended, so neither has the scope. Anything else may lie below it.
+            if !is_own_child && early.is_none() && count.is_done_now() {
+                own.into_iter().for_each(|unrelated| self.registry.submit(unrelated));
+                break;
+            }
             let remote = if is_own_child { None } else { early.or_else(|| base.oldest_remote_child()) };
             if let Some(child) = remote {
                 own.into_iter().for_each(|unrelated| self.registry.submit(unrelated));

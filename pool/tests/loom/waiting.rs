@@ -1,7 +1,7 @@
 //! Waiting inside a job: for a stolen stack job, and for the children of a scope.
 
 use super::check;
-use brigade_pool::model::{LocalCount, RemoteChildren, SharedCount, StackJobState};
+use brigade_pool::model::{CountWatch, LocalCount, RemoteChildren, SharedCount, StackJobState};
 use loom::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
@@ -51,7 +51,8 @@ struct Scope {
 
 /// Waits as `wait_for_scope` does. If the wake-up were lost, loom would report a deadlock.
 fn merge_and_wait(local: &LocalCount, scope: &Scope) {
-    if !local.is_done(&scope.shared) {
+    let mut count = CountWatch::new(local, &scope.shared);
+    if !count.is_done() && !count.is_done_now() {
         local.merge(&scope.shared);
         while !local.is_done(&scope.shared) {
             thread::park();
@@ -119,7 +120,9 @@ fn exactly_one_of_two_remote_children_wakes_an_owner_that_has_merged() {
 
 /// Waits as `wait_for_scope` does for a scope with remote children, and runs those that it finds in the list.
 fn wait_with_remote_children(local: &LocalCount, scope: &Scope, remote: &RemoteChildren<usize>) {
-    while !local.is_done(&scope.shared) {
+    let mut count = CountWatch::new(local, &scope.shared);
+    // It has no child in its own queue, so it looks.
+    while !count.is_done() && !count.is_done_now() {
         if let Some(child) = remote.pop_oldest() {
             scope.work.fetch_add(child, Ordering::Relaxed);
             local.end();
