@@ -182,13 +182,17 @@ pub(crate) fn items(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// The bytes before the payload of a record: its kind and its length.
+const RECORD_HEAD_BYTES: usize = 5;
+
 /// Appends a record. A payload that is too long for one becomes a failure that says so.
 pub(crate) fn push_record(out: &mut Vec<u8>, kind: Kind, payload: &[u8]) {
     let Ok(length) = u32::try_from(payload.len()) else {
         return push_record(out, Kind::Failed, b"the result is longer than 4 GiB");
     };
-    out.push(kind as u8);
-    out.extend_from_slice(&length.to_le_bytes());
+    out.reserve(RECORD_HEAD_BYTES + payload.len());
+    let [a, b, c, d] = length.to_le_bytes();
+    out.extend_from_slice(&[kind as u8, a, b, c, d]);
     out.extend_from_slice(payload);
 }
 
@@ -204,7 +208,7 @@ pub(crate) fn records(mut bytes: &[u8]) -> impl Iterator<Item = (Kind, &[u8])> {
 
 /// How many bytes the first `count` records have. None if there are fewer records.
 pub(crate) fn length_of_records(bytes: &[u8], count: usize) -> Option<usize> {
-    let mut lengths = records(bytes).map(|(_, payload)| 5 + payload.len());
+    let mut lengths = records(bytes).map(|(_, payload)| RECORD_HEAD_BYTES + payload.len());
     (0..count).try_fold(0, |sum, _| Some(sum + lengths.next()?))
 }
 

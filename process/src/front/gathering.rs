@@ -40,7 +40,9 @@ struct Gathering<R> {
 }
 
 struct Found<R> {
-    results: Vec<Option<Result<R, JoinError>>>,
+    /// A place for each input. A result that is missing is an error meanwhile, so that nothing is left to
+    /// unwrap at the end (`map`).
+    results: Results<R>,
     /// How many results are missing.
     left: usize,
 }
@@ -51,14 +53,33 @@ struct Packed<R> {
     /// Runs of neighbours: where each begins in `items`, the number of its first input, and how many inputs
     /// it has.
     runs: Vec<(usize, usize, usize)>,
-    results: Vec<Option<Result<R, JoinError>>>,
+    /// An error for each input: why it could not be encoded, or else a place for its result.
+    results: Results<R>,
+    /// How many inputs were encoded.
+    encoded: usize,
 }
+
+/// The most bytes of memory that are taken at once because an iterator says how many inputs will come.
+const MAX_RESERVED_BYTES: usize = 64 << 20;
 
 impl<R> Packed<R> {
     fn new<A: Serialize>(inputs: impl IntoIterator<Item = A>) -> Self {
-        let mut packed = Self { items: Vec::new(), runs: Vec::new(), results: Vec::new() };
-        inputs.into_iter().for_each(|input| packed.push(&input));
+        let mut packed = Self { items: Vec::new(), runs: Vec::new(), results: Vec::new(), encoded: 0 };
+        let mut inputs = inputs.into_iter();
+        if let Some(first) = inputs.next() {
+            packed.push(&first);
+            // Without this the vectors grow by doubling, and copying is a tenth of a short call (`map`).
+            packed.reserve(inputs.size_hint().0);
+        }
+        inputs.for_each(|input| packed.push(&input));
         packed
+    }
+
+    /// Makes room for `further` inputs that are as long as those before.
+    fn reserve(&mut self, further: usize) {
+        let place = size_of::<Result<R, JoinError>>();
+        self.results.reserve(further.min(MAX_RESERVED_BYTES / place));
+        self.items.reserve(further.saturating_mul(self.items.len()).min(MAX_RESERVED_BYTES));
     }
 
     fn push<A: Serialize>(&mut self, input: &A) {
@@ -68,12 +89,13 @@ impl<R> Packed<R> {
         let encoded = codec::encode_argument(input, &mut self.items);
         let too_long = || JoinError::lost(Lost::Codec("the argument is longer than 4 GiB".into()));
         let packed = encoded.and_then(|()| batch::end_item(&mut self.items, start).ok_or_else(too_long));
+        self.encoded += usize::from(packed.is_ok());
         match (&packed, self.runs.last_mut()) {
             (Ok(()), Some((_, first, count))) if *first + *count == number => *count += 1,
             (Ok(()), _) => self.runs.push((before, number, 1)),
             (Err(_), _) => self.items.truncate(before),
         }
-        self.results.push(packed.err().map(Err));
+        self.results.push(Err(packed.err().unwrap_or_else(JoinError::cancelled)));
     }
 }
 
@@ -90,23 +112,27 @@ where
     A: Serialize + DeserializeOwned,
     R: Serialize + DeserializeOwned + Send + 'static,
 {
-    let Packed { items, runs, mut results } = Packed::new(inputs);
+    let Packed { items, runs, mut results, encoded } = Packed::new(inputs);
     let named = entry::name(f);
     if let Err(why) = &named {
-        let lost = || Some(Err(JoinError::lost(Lost::Codec(why.as_str().into()))));
+        let lost = || Err(JoinError::lost(Lost::Codec(why.as_str().into())));
         results.iter_mut().for_each(|result| *result = lost());
     }
-    let left = results.iter().filter(|result| result.is_none()).count();
+    let left = if named.is_ok() { encoded } else { 0 };
+    let id = fresh_id(Domain::Call);
+    record_spawn(id);
+    if left < results.len() {
+        results = results.into_iter().map(|result| named_after(id, result)).collect();
+    }
     let gathering = Arc::new(Gathering {
         slot: Slot::new(),
         found: Mutex::new(Found { results, left }),
         cancelled: AtomicBool::new(false),
-        id: fresh_id(Domain::Call),
+        id,
         waits: AtomicBool::new(true),
         shared: shared.clone(),
     });
-    record_spawn(gathering.id);
-    wait_begin_of(gathering.id, || shared.resource.id(), Cause::Slot, Site::here());
+    wait_begin_of(id, || shared.resource.id(), Cause::Slot, Site::here());
     let handle = JoinHandle::from_arc(gathering.clone());
     gathering.place(0, Vec::new());
     if let Ok(Name(name)) = named {
@@ -130,8 +156,10 @@ impl<R: Send> Gathering<R> {
 
     /// Takes in results from number `first` on, and completes the handle if they were the last.
     fn place(&self, first: usize, results: Results<R>) {
+        let results: Results<R> = results.into_iter().map(|result| named_after(self.id, result)).collect();
         let all = {
-            // No foreign code runs under the lock: a place that is taken is not dropped there.
+            // No foreign code runs under the lock: a place that is filled held an error of ours, and the
+            // results that come too late are dropped outside.
             let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
             // Relaxed: if this load misses the flag, the lock orders this critical section before the one
             // in which `cancel` takes the results.
@@ -141,8 +169,7 @@ impl<R: Send> Gathering<R> {
             }
             found.left -= results.len();
             for (place, result) in found.results.iter_mut().skip(first).zip(results) {
-                debug_assert!(place.is_none(), "an item has one result");
-                *place = Some(result);
+                *place = result;
             }
             if found.left > 0 {
                 return;
@@ -151,11 +178,7 @@ impl<R: Send> Gathering<R> {
         };
         self.end_wait(Cause::Cancel);
         record(Happened::Complete, self.id, 0);
-        // This collects in place: an Option around a Result takes no more room than the Result.
-        let found = |result: Option<Result<R, JoinError>>| {
-            result.expect("the last place was filled").map_err(|error| error.of(|| subject(self.id)))
-        };
-        pending::complete(&self.slot, Ok(all.into_iter().map(found).collect()));
+        pending::complete(&self.slot, Ok(all));
     }
 }
 
@@ -203,6 +226,11 @@ impl<R: DeserializeOwned + Send> Caller for Gathering<R> {
     fn id(&self) -> Id {
         self.id
     }
+}
+
+/// Lets an error say which call it is of.
+fn named_after<R>(id: Id, result: Result<R, JoinError>) -> Result<R, JoinError> {
+    result.map_err(|error| error.of(|| subject(id)))
 }
 
 /// Drops results, which is foreign code: each on its own, since two panics in one unwinding abort.

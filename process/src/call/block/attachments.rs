@@ -168,6 +168,9 @@ pub(crate) fn not_packing<R>(f: impl FnOnce() -> R) -> R {
             }
         }
     }
+    if PACKED.with(|packed| packed.borrow().is_none()) {
+        return f();
+    }
     let _restore = Restore(Some(PACKED.replace(ManuallyDrop::new(None))));
     f()
 }

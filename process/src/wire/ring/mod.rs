@@ -352,9 +352,12 @@ fn write_bytes(words: &[AtomicU64], bytes: &[u8]) {
         word.store(u64::from_le_bytes(*bytes), Ordering::Relaxed);
     }
     if !rest.is_empty() {
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        words[whole.len()].store(u64::from_le_bytes(last), Ordering::Relaxed);
+        // The last eight bytes in one load, where there are as many: a copy of one to seven bytes is a call.
+        let last = match bytes.last_chunk::<8>() {
+            Some(last) => u64::from_le_bytes(*last) >> (8 * (8 - rest.len())),
+            None => rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+        };
+        words[whole.len()].store(last, Ordering::Relaxed);
     }
 }
 
