@@ -2,7 +2,7 @@
 //! fresh process.
 
 use crate::{
-    group::{demos, runtime},
+    group::{demos, process, runtime},
     load,
 };
 use std::env;
@@ -18,6 +18,7 @@ pub fn play() -> bool {
         [load::ROLE, ref rest @ ..] => load::generator::main(rest),
         [runtime::memory::ROLE, ref rest @ ..] => runtime::memory::main(rest),
         [demos::server::ROLE] => demos::server::main(),
+        [process::ROLE] => process::answer_and_end(),
         _ => return false,
     }
     true

@@ -107,10 +107,14 @@ fn chosen(names: &[String]) -> Vec<Shape> {
 
 fn run(options: &Options) -> io::Result<()> {
     let shapes = chosen(&options.shapes);
-    let costs = if options.recorded { Costs::REFERENCE } else { calibrate()? };
-    show(options, "costs", &report::costs(&costs))?;
-    if options.part != Part::Predict {
-        let comparisons = validate(&shapes, &costs, options.runs, options.seed)?;
+    let mut costs = if options.recorded { Costs::REFERENCE } else { calibrate()? };
+    // Before the costs are shown: the comparison measures some of them again.
+    let comparisons = match options.part {
+        Part::Predict => None,
+        Part::Validate | Part::All => Some(validate(&shapes, &mut costs, options.runs, options.seed)?),
+    };
+    println!("{}", report::costs(&costs));
+    if let Some(comparisons) = comparisons {
         show(options, "validation", &report::validation(&comparisons))?;
     }
     if options.part != Part::Validate {

@@ -2,7 +2,7 @@
 
 pub mod demos;
 pub(crate) mod pool;
-mod process;
+pub(crate) mod process;
 pub(crate) mod runtime;
 mod trace;
 

@@ -10,7 +10,14 @@ use crate::{
 use brigade_process::{Block, BlockMut, JoinHandle, ProcessPool, Start};
 use brigade_trace::clock;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::{fs, hint::black_box, thread, time::Duration};
+use std::{
+    env, fs,
+    hint::black_box,
+    io::{self, Read, Write},
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
 
 const LARGE_BYTES: usize = 64 << 20;
 const CALLS: u64 = 2000;
@@ -44,6 +51,8 @@ pub(crate) fn benches() -> Vec<Bench> {
     vec![
         against("start", "fork", start, "start_fork").goal(0.5),
         against("start", "spawn", start, "start_spawn").goal(0.05),
+        // The peer shows which part of a start is the kernel's and the loader's.
+        Bench::new("start", "exec alone", || sides(start(), exec_alone())),
         Bench::new("zygote_worker", "0.3 ms", || sides(zygote_worker(), limit(300_000))).goal(1.0),
         against("calls", "Pool", calls, "calls").reads(Metric::Rate).goal(1.0 / 15.0),
         against("calls", "Executor", calls, "executor_calls").reads(Metric::Rate).goal(1.0 / 50.0),
@@ -113,6 +122,43 @@ fn start() -> Side {
             });
             wall += took;
             pool.shutdown();
+        }
+        let cpu = cpu::with_children().saturating_sub(before);
+        Measure { ops: iterations, wall, cpu, extra: Vec::new() }
+    })
+}
+
+/// The role of a process that answers with a byte, and ends.
+pub(crate) const ROLE: &str = "answer-and-end";
+
+/// Plays that role.
+pub(crate) fn answer_and_end() {
+    // If the other end is gone, nobody waits for the byte.
+    _ = io::stdout().write_all(&[1]);
+}
+
+/// Starts as many processes of this executable as a pool has workers, and waits for a byte of each.
+fn exec_alone() -> Side {
+    let start = || {
+        let executable = env::current_exe().expect("the system knows this executable");
+        let mut command = Command::new(executable);
+        let child = command.arg(ROLE).stdout(Stdio::piped()).spawn();
+        child.expect("the machine lets us start a process a core")
+    };
+    Box::new(move |iterations| {
+        let before = cpu::with_children();
+        let mut wall = Duration::ZERO;
+        for _ in 0..iterations {
+            let (children, took) = clock::timed(|| {
+                let mut children: Vec<_> = (0..workers()).map(|_| start()).collect();
+                for child in &mut children {
+                    let answers = child.stdout.as_mut().expect("it is a pipe");
+                    answers.read_exact(&mut [0]).expect("the process answers");
+                }
+                children
+            });
+            wall += took;
+            children.into_iter().for_each(|mut child| _ = child.wait().expect("the process ends"));
         }
         let cpu = cpu::with_children().saturating_sub(before);
         Measure { ops: iterations, wall, cpu, extra: Vec::new() }

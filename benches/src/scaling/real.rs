@@ -113,6 +113,9 @@ fn prepare(shape: Shape, cores: usize) -> io::Result<Run> {
                 measure(|| pool.install(|| (0..size.times).for_each(|_| scope(size.count, length))))
             })
         }
+        Shape::LoopsOutside => Box::new(move || {
+            measure(|| (0..size.times).for_each(|_| pool.install(|| tree(size.count, leaf))))
+        }),
         _ => Box::new(move || {
             let submit = |end: Arc<Countdown>| {
                 pool.spawn_detached(move || {
@@ -214,17 +217,23 @@ pub(crate) async fn echo(streams: Vec<(UnixStream, UnixStream)>, times: usize) {
     join(tasks).await;
 }
 
-/// How many rounds of [`work`] take this long, by CPU time, which other load does not change.
+/// How many rounds of [`work`] take this long, by CPU time, which other load changes least.
 fn rounds(nanos: usize) -> u32 {
-    const ROUNDS: u32 = 20_000;
     static NANOS_PER_ROUND: OnceLock<f64> = OnceLock::new();
-    let measure = |_| {
-        let before = sys::cpu_time_of_this_thread();
-        work(ROUNDS);
-        sys::cpu_time_of_this_thread().saturating_sub(before).as_nanos() as f64 / f64::from(ROUNDS)
-    };
-    let nanos_per_round = NANOS_PER_ROUND.get_or_init(|| Spread::of((0..99).map(measure)).low);
+    let nanos_per_round = NANOS_PER_ROUND.get_or_init(|| Spread::of((0..99).map(|_| nanos_per_round())).low);
     (nanos as f64 / nanos_per_round).round() as u32
+}
+
+fn nanos_per_round() -> f64 {
+    const ROUNDS: u32 = 20_000;
+    let before = sys::cpu_time_of_this_thread();
+    work(ROUNDS);
+    sys::cpu_time_of_this_thread().saturating_sub(before).as_nanos() as f64 / f64::from(ROUNDS)
+}
+
+/// How long the work of a leaf takes now: less, if it was measured while the processor was slower.
+pub(super) fn leaf_length() -> f64 {
+    f64::from(rounds(LEAF as usize)) * nanos_per_round()
 }
 
 fn tree(leaves: usize, length: u32) {

@@ -19,11 +19,14 @@ pub enum Shape {
     Scope(u32),
     /// A thread outside submits jobs of 1 µs to the pool.
     SubmitOutside,
+    /// A thread outside hands one loop after another to the pool, and waits for each. A loop is a tree of
+    /// joins, with 40 leaves of 1 µs for each worker.
+    LoopsOutside,
 }
 
 impl Shape {
     /// All shapes.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::SpawnJoin,
         Self::Yields,
         Self::Echo,
@@ -35,6 +38,7 @@ impl Shape {
         Self::Scope(10_000),
         Self::Scope(100_000),
         Self::SubmitOutside,
+        Self::LoopsOutside,
     ];
 
     /// The name in tables and on the command line.
@@ -51,6 +55,7 @@ impl Shape {
             Self::Scope(10_000) => "scope_10us",
             Self::Scope(_) => "scope_100us",
             Self::SubmitOutside => "submit_outside",
+            Self::LoopsOutside => "loops_outside",
         }
     }
 
@@ -84,6 +89,7 @@ impl Shape {
             Self::Tree => Size { count: 2_048 * workers, times: times(4, 1) },
             Self::Scope(length) => Size { count: 2_000_000 * workers / length as usize, times: times(4, 2) },
             Self::SubmitOutside => Size { count: 2_000 * workers, times: 1 },
+            Self::LoopsOutside => Size { count: 40 * workers, times: times(200, 50) },
         };
         Size { count: size.count.div_ceil(SHRINK), ..size }
     }

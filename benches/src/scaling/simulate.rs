@@ -49,6 +49,7 @@ impl Prediction {
 /// Panics if the threads of the model wait for each other, which would be a mistake in the model.
 pub fn simulate(shape: Shape, cores: usize, costs: &Costs, design: Design, seed: u64) -> Prediction {
     let engine = Engine::new(cores);
+    let costs = &costs.on(cores);
     let items = if shape.is_of_runtime() {
         of_runtime(shape, &engine, costs, design, seed)
     } else {
@@ -110,6 +111,7 @@ fn of_runtime(shape: Shape, engine: &Rc<Engine>, costs: &Costs, design: Design, 
 fn of_pool(shape: Shape, engine: &Rc<Engine>, costs: &Costs) -> u64 {
     let workers = shape.workers(engine.cores);
     let Size { count, times } = shape.size(workers);
+    let leaf = costs.leaf;
     let registry = Registry::new(engine, *costs, workers);
     for index in 0..workers {
         let registry = registry.clone();
@@ -120,16 +122,21 @@ fn of_pool(shape: Shape, engine: &Rc<Engine>, costs: &Costs) -> u64 {
     engine.start(|thread| async move {
         match shape {
             Shape::Tree => {
-                outside.submit(&thread, Job::Tree { rounds: times, count, length: LEAF }).await;
+                outside.submit(&thread, Job::Tree { rounds: times, count, length: leaf }).await;
             }
             Shape::Scope(length) => {
-                let length = f64::from(length);
+                let length = f64::from(length) * leaf / LEAF;
                 outside.submit(&thread, Job::Scope { rounds: times, count, length }).await;
+            }
+            Shape::LoopsOutside => {
+                for _ in 0..times {
+                    outside.install_loop(&thread, count, leaf).await;
+                }
             }
             _ => {
                 for _ in 0..count {
                     outside.counter.write(&thread).await;
-                    outside.submit(&thread, Job::Submitted { length: LEAF }).await;
+                    outside.submit(&thread, Job::Submitted { length: leaf }).await;
                 }
             }
         }

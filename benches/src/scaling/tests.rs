@@ -56,8 +56,9 @@ fn each_item_is_done_once_and_not_faster_than_its_work_on_all_cores() {
         assert!(prediction.cpu <= prediction.wall * cores as f64 * 1.000_001, "{shape:?} {cores} {design:?}");
         let length = match shape {
             Shape::Scope(length) => f64::from(length),
-            Shape::Tree | Shape::SubmitOutside => LEAF,
-            Shape::SpawnJoin | Shape::SpawnOutside => Costs::REFERENCE.run,
+            Shape::Tree | Shape::SubmitOutside | Shape::LoopsOutside => LEAF,
+            Shape::SpawnJoin => Costs::REFERENCE.run,
+            Shape::SpawnOutside => Costs::REFERENCE.run_injected,
             Shape::Yields | Shape::Ticks => Costs::REFERENCE.requeue,
             Shape::Echo => 2.0 * (Costs::REFERENCE.write + Costs::REFERENCE.read),
         };

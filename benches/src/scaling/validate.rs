@@ -1,6 +1,7 @@
 //! Compares predictions with this machine, on one core and on two.
 
 use super::{
+    calibrate::Changing,
     costs::Costs,
     real::{Measured, Real},
     runtime::Design,
@@ -43,13 +44,15 @@ impl Comparison {
     }
 }
 
-/// Runs each shape on one core and on two, all of them by turns, and predicts the same.
+/// Runs each shape on one core and on two, all of them by turns, and predicts the same. The prices
+/// that change are measured between the turns and put into `costs`: the machine under this one may move the
+/// two processors at any time, and then a line takes four times as long.
 ///
 /// # Errors
 ///
 /// Returns the error of the system, if it refuses a thread or a socket.
-pub fn validate(shapes: &[Shape], costs: &Costs, runs: usize, seed: u64) -> io::Result<Vec<Comparison>> {
-    let mut sides = Vec::new();
+pub fn validate(shapes: &[Shape], costs: &mut Costs, runs: usize, seed: u64) -> io::Result<Vec<Comparison>> {
+    let (mut sides, mut prices) = (Vec::new(), Vec::new());
     for (shape, cores) in shapes.iter().flat_map(|&shape| CORES.map(|cores| (shape, cores))) {
         sides.push((shape, cores, Real::start(shape, cores)?, Vec::new()));
     }
@@ -60,7 +63,12 @@ pub fn validate(shapes: &[Shape], costs: &Costs, runs: usize, seed: u64) -> io::
                 measured.push(took);
             }
         }
+        if run >= WARM_UP_RUNS {
+            prices.push(Changing::measure()?);
+        }
     }
+    Changing::low(&prices).put_into(costs);
+    let costs = &*costs;
     let compare = |(shape, cores, _, measured): (Shape, usize, Real, Vec<Measured>)| {
         // Other load on the machine only makes a run longer.
         let quartile = |of: fn(&Measured) -> f64| Spread::of(measured.iter().map(of)).low;

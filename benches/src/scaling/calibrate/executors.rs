@@ -54,14 +54,13 @@ pub(super) fn runtime(costs: &mut Costs) -> io::Result<()> {
         let runtime = Runtime::multi_thread(1)?;
         let steps = runtime.block_on(async { runtime.spawn(quartiles(tasks)).await });
         [costs.spawn, costs.run, costs.join, costs.requeue] = steps.map_err(panicked)?;
+        let awaited = runtime.block_on(async { runtime.spawn(quartiles(awaits)).await });
+        let [awaited] = awaited.map_err(panicked)?;
+        costs.await_wake = (awaited - costs.spawn - costs.run - 2.0 * costs.join).max(0.0);
         let timer = runtime.block_on(async { runtime.spawn(quartiles(timers)).await });
         let [timer] = timer.map_err(panicked)?;
         costs.timer = (timer - costs.run - costs.join).max(0.0);
-        costs.inject = quartile(|| {
-            let push = |end: Arc<Countdown>| drop(runtime.spawn(async move { end.end_one() }));
-            let one_sleeper = costs.unpark;
-            (outside(SUBMITTED_JOBS, push).as_nanos() as f64 - one_sleeper) / SUBMITTED_JOBS as f64
-        });
+        (costs.inject, costs.run_injected) = injected(&runtime, &costs);
         let alone = messages(&runtime, 1)?;
         let among_others = messages(&runtime, MESSAGING_PAIRS)?;
         // A message alone takes a sleep of its own; among others it shares one.
@@ -72,6 +71,23 @@ pub(super) fn runtime(costs: &mut Costs) -> io::Result<()> {
         Ok(costs)
     })?;
     Ok(())
+}
+
+/// Spawning a task from outside, and running one. Before, a worker sleeps, and after the last task the thread
+/// that spawned them.
+fn injected(runtime: &Runtime, costs: &Costs) -> (f64, f64) {
+    let mut ran = Vec::new();
+    let inject = quartile(|| {
+        let push = |end: Arc<Countdown>| drop(runtime.spawn(async move { end.end_one() }));
+        let before = crate::cpu::own();
+        let spawned = outside(SUBMITTED_JOBS, push).as_nanos() as f64;
+        let both = crate::cpu::own().saturating_sub(before).as_nanos() as f64;
+        // Two hand-overs: to the worker, and back.
+        ran.push((both - spawned - 1.5 * costs.hand_over) / SUBMITTED_JOBS as f64);
+        (spawned - costs.hand_over / 2.0) / SUBMITTED_JOBS as f64
+    });
+    // A quarter of a requeue is what the model takes for a task on its way from the injector.
+    (inject, (Spread::of(ran).low - costs.requeue / 4.0).max(costs.run))
 }
 
 /// The CPU time of a message, with so many pairs of tasks that send messages to each other.
@@ -116,6 +132,15 @@ async fn tasks() -> [f64; 4] {
     let yielded = watch.nanos();
     let tasks = SPAWNED_TASKS as f64;
     [spawned / tasks, ran / tasks, joined / tasks, yielded / YIELDS_PER_TASK as f64]
+}
+
+/// Spawns tasks one by one, and awaits each at once.
+async fn awaits() -> [f64; 1] {
+    let watch = CpuWatch::start();
+    for _ in 0..SPAWNED_TASKS {
+        spawn(async {}).await.expect("an empty task does not panic");
+    }
+    [watch.nanos() / SPAWNED_TASKS as f64]
 }
 
 /// Lets tasks set their timers, holds the worker until all are due, and awaits the tasks.

@@ -7,7 +7,7 @@ mod executors;
 mod kernel;
 mod threads;
 
-use super::costs::Costs;
+use super::{costs::Costs, real::leaf_length};
 use crate::{run::Spread, sys};
 use brigade_trace::clock;
 use std::{io, time::Duration};
@@ -31,7 +31,10 @@ pub fn calibrate() -> io::Result<Costs> {
     threads::lines(&mut costs)?;
     costs.clock = each(1000, || _ = std::hint::black_box(clock::now()));
     costs.pause = each(1000, std::hint::spin_loop);
+    costs.yielding = each(1000, std::thread::yield_now);
+    threads::remote_tasks(&mut costs)?;
     threads::futex(&mut costs)?;
+    costs.hand_over = threads::hand_over()?;
     threads::bell(&mut costs)?;
     kernel::epoll(&mut costs)?;
     kernel::remote(&mut costs)?;
@@ -43,6 +46,43 @@ pub fn calibrate() -> io::Result<Costs> {
     threads::lines(&mut costs)?;
     (costs.line, costs.stream) = (first.0.min(costs.line), first.1.min(costs.stream));
     Ok(costs)
+}
+
+/// The prices that change while a program runs: what two cores do to each other (lines, the memory of tasks,
+/// wake-ups), and how fast a core is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Changing(Costs);
+
+impl Changing {
+    /// Measures them once.
+    pub(super) fn measure() -> io::Result<Self> {
+        let mut costs = Costs { leaf: leaf_length(), ..Costs::REFERENCE };
+        threads::lines(&mut costs)?;
+        threads::remote_tasks(&mut costs)?;
+        threads::futex(&mut costs)?;
+        Ok(Self(costs))
+    }
+
+    /// The lower quartile of each price.
+    pub(super) fn low(all: &[Self]) -> Self {
+        let low = |price: fn(&Costs) -> f64| Spread::of(all.iter().map(|Self(costs)| price(costs))).low;
+        Self(Costs {
+            leaf: low(|costs| costs.leaf),
+            line: low(|costs| costs.line),
+            stream: low(|costs| costs.stream),
+            remote_task: low(|costs| costs.remote_task),
+            unpark: low(|costs| costs.unpark),
+            unpark_latency: low(|costs| costs.unpark_latency),
+            park: low(|costs| costs.park),
+            ..Costs::REFERENCE
+        })
+    }
+
+    /// Puts these prices in the place of those in `costs`.
+    pub(super) fn put_into(self, costs: &mut Costs) {
+        let Costs { leaf, line, stream, remote_task, unpark, unpark_latency, park, .. } = self.0;
+        *costs = Costs { leaf, line, stream, remote_task, unpark, unpark_latency, park, ..*costs };
+    }
 }
 
 /// Measures something `times` times in a row, again and again. Returns the price of one, in nanoseconds of

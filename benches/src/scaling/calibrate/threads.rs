@@ -8,7 +8,7 @@ use std::{
     hint, io,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
         mpsc,
     },
     thread,
@@ -20,6 +20,9 @@ const TRIPS: u64 = 50;
 const SAMPLES: usize = 100;
 /// How long a thread gets to fall asleep.
 const TO_SLEEP: Duration = Duration::from_micros(300);
+
+/// How often two threads on one core wake each other.
+const HAND_OVERS: u64 = 1_000;
 
 /// The lines of a stream.
 const LINES: usize = 256;
@@ -79,6 +82,70 @@ pub(super) fn lines(costs: &mut Costs) -> io::Result<()> {
         (line, fetched)
     })?;
     (costs.line, costs.stream) = measured.join().map_err(panicked)?;
+    partner.join().map_err(panicked)?;
+    Ok(())
+}
+
+/// The tasks of a measurement: more than the nearest cache holds.
+const TASKS: usize = 2_048;
+
+/// The memory of a task: two lines. The first one leads to the next task.
+#[repr(align(128))]
+#[derive(Default)]
+struct TaskMemory {
+    next: AtomicUsize,
+    state: AtomicU64,
+    future: SecondLine,
+}
+
+#[repr(align(64))]
+#[derive(Default)]
+struct SecondLine(AtomicU64);
+
+/// How much longer a core takes for a task that another core wrote last: one after another, since a
+/// processor does not look ahead past a task that it runs. So each task says where the next one lies, in no
+/// order that a processor could guess.
+pub(super) fn remote_tasks(costs: &mut Costs) -> io::Result<()> {
+    let tasks: Arc<Vec<TaskMemory>> = Arc::new((0..TASKS).map(|_| TaskMemory::default()).collect());
+    // A full cycle: the step has no divisor in common with the number of tasks.
+    let write = |tasks: &[TaskMemory]| {
+        for (index, task) in tasks.iter().enumerate() {
+            task.next.store((index + 997) % TASKS, Ordering::Relaxed);
+            task.state.store(0, Ordering::Relaxed);
+            task.future.0.store(0, Ordering::Relaxed);
+        }
+    };
+    let run = |tasks: &[TaskMemory]| {
+        let ((), time) = clock::timed(|| {
+            let mut index = 0;
+            for _ in 0..tasks.len() {
+                let task = &tasks[index];
+                index = task.next.load(Ordering::Relaxed);
+                task.state.fetch_add(1, Ordering::AcqRel);
+                task.future.0.store(1, Ordering::Relaxed);
+            }
+            hint::black_box(index);
+        });
+        time.as_nanos() as f64 / TASKS as f64
+    };
+    let (orders, ordered) = mpsc::channel::<()>();
+    let (answer, answers) = mpsc::channel();
+    let theirs = tasks.clone();
+    let partner = on_core(1, move || ordered.iter().for_each(|()| _ = answer.send(run(&theirs))))?;
+    let measured = on_core(0, move || {
+        let (mut own, mut remote) = (Vec::new(), Vec::new());
+        for _ in 0..REPETITIONS {
+            write(&tasks);
+            own.push(run(&tasks));
+            write(&tasks);
+            if orders.send(()).is_err() {
+                break;
+            }
+            remote.extend(answers.recv());
+        }
+        (Spread::of(remote).low - Spread::of(own).low).max(0.0)
+    })?;
+    costs.remote_task = measured.join().map_err(panicked)?;
     partner.join().map_err(panicked)?;
     Ok(())
 }
@@ -169,6 +236,39 @@ pub(super) fn futex(costs: &mut Costs) -> io::Result<()> {
     costs.unpark_latency = futex.latency;
     costs.park = futex.sleep;
     Ok(())
+}
+
+/// The time from one thread to the other, where two threads on one core wake each other by turns.
+pub(super) fn hand_over() -> io::Result<f64> {
+    let own_turn = |turn: &AtomicU64, parity: u64| {
+        while turn.load(Ordering::Acquire) % 2 != parity {
+            thread::park();
+        }
+    };
+    let turn = Arc::new(AtomicU64::new(0));
+    let theirs = turn.clone();
+    let measured = on_core(0, move || {
+        let first = thread::current();
+        let second = on_core(0, move || {
+            for _ in 0..HAND_OVERS {
+                own_turn(&theirs, 1);
+                theirs.fetch_add(1, Ordering::AcqRel);
+                first.unpark();
+            }
+        })?;
+        let mut trips = Vec::new();
+        for _ in 0..HAND_OVERS {
+            let ((), time) = clock::timed(|| {
+                turn.fetch_add(1, Ordering::AcqRel);
+                second.thread().unpark();
+                own_turn(&turn, 0);
+            });
+            trips.push(time.as_nanos() as f64 / 2.0);
+        }
+        second.join().map_err(panicked)?;
+        Ok(Spread::of(trips).low)
+    })?;
+    measured.join().map_err(panicked)?
 }
 
 /// Sleeping in epoll, and ringing an eventfd.

@@ -241,8 +241,19 @@ impl Thread {
         if time > 0 {
             self.wait(Some(self.now() + time)).await;
         }
-        let is_over = self.now() - self.engine.threads.borrow()[self.id].core_since >= SLICE;
-        if is_over && !self.engine.ready.borrow().is_empty() {
+        if self.now() - self.engine.threads.borrow()[self.id].core_since >= SLICE {
+            self.give_way().await;
+        }
+    }
+
+    /// Computes for so many nanoseconds, and then lets another thread have the core, if one is ready.
+    pub(crate) async fn yield_now(&self, cost: f64) {
+        self.work(cost).await;
+        self.give_way().await;
+    }
+
+    async fn give_way(&self) {
+        if !self.engine.ready.borrow().is_empty() {
             self.give_core();
             self.engine.ready.borrow_mut().push_back(self.id);
             self.wait_for_core().await;

@@ -34,6 +34,8 @@ pub(super) enum Job {
     Tree { rounds: usize, count: usize, length: f64 },
     /// A child of the scope.
     Child { length: f64 },
+    /// A tree like that, for which a thread outside waits.
+    Loop { count: usize, length: f64, caller: usize },
     /// A job from outside, which counts down.
     Submitted { length: f64 },
 }
@@ -82,6 +84,8 @@ pub(super) struct Registry {
     scope_owner: Cell<Option<usize>>,
     /// The count of the jobs from outside that have not ended.
     pub(super) counter: Line,
+    /// Whether the loop is done for which a thread outside waits.
+    is_loop_done: Cell<bool>,
     /// How many leaves, children and submitted jobs were run.
     pub(super) items: Cell<u64>,
     pub(super) ends_after: Cell<u64>,
@@ -118,6 +122,7 @@ impl Registry {
             scope_left: Cell::new(0),
             scope_owner: Cell::new(None),
             counter: line("count of the program", 0),
+            is_loop_done: Cell::new(false),
             items: Cell::new(0),
             ends_after: Cell::new(u64::MAX),
         })
@@ -133,6 +138,20 @@ impl Registry {
         self.injector_back.write(thread).await;
         self.injected.borrow_mut().push_back(job);
         self.announce(thread).await;
+    }
+
+    /// Hands a loop to the pool, and sleeps until it is done.
+    pub(super) async fn install_loop(&self, thread: &Thread, count: usize, length: f64) {
+        self.is_loop_done.set(false);
+        self.submit(thread, Job::Loop { count, length, caller: thread.id }).await;
+        while !self.is_loop_done.get() && !self.engine.is_stopped() {
+            thread.work(self.costs.park / 2.0).await;
+            if self.is_loop_done.get() {
+                break;
+            }
+            thread.park(None).await;
+            thread.work(self.costs.park / 2.0).await;
+        }
     }
 
     /// Wakes a worker if work that was just queued needs that.

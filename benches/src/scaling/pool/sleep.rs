@@ -78,8 +78,29 @@ impl Registry {
 }
 
 impl Worker {
-    /// Counts this worker as searching, unless enough others search.
+    /// Counts this worker as searching. If enough others search, it may wait awake for its turn.
     pub(super) async fn begin_search(&self) -> bool {
+        if self.begin_search_now().await {
+            return true;
+        }
+        let (engine, costs) = (&self.registry.engine, &self.registry.costs);
+        let time = self.payoff.linger_time(engine.cores);
+        if time == 0 || !self.payoff.is_coarse() {
+            return false;
+        }
+        let end = self.thread.now() + time;
+        while self.thread.now() < end && !engine.is_stopped() {
+            self.thread.work(costs.clock).await;
+            self.thread.yield_now(costs.yielding).await;
+            if self.begin_search_now().await {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Counts this worker as searching, unless enough others search.
+    async fn begin_search_now(&self) -> bool {
         let registry = &self.registry;
         registry.counters.read(&self.thread).await;
         let limit = registry.workers().div_ceil(2).min(registry.engine.cores);

@@ -20,6 +20,13 @@ impl Worker {
                     self.tree(count, length).await;
                 }
             }
+            Job::Loop { count, length, caller } => {
+                self.tree(count, length).await;
+                registry.is_loop_done.set(true);
+                registry.unpark(&self.thread, caller).await;
+                // The kernel lets a thread that has slept go before one that has run.
+                self.thread.yield_now(0.0).await;
+            }
             Job::Child { length } => {
                 self.thread.work(registry.costs.run_child + length).await;
                 self.end_child().await;

@@ -37,6 +37,7 @@ pub(super) struct Spin {
     rounds: u32,
     round_weight: u32,
     end: Option<Time>,
+    yields: bool,
 }
 
 impl Worker {
@@ -250,14 +251,19 @@ impl Worker {
 impl Spin {
     pub(super) fn new(worker: &Worker) -> Self {
         let round_weight = (1 + worker.registry.workers() / VICTIMS_PER_ROUND) as u32;
-        Self { rounds: 0, round_weight, end: None }
+        Self { rounds: 0, round_weight, end: None, yields: false }
     }
 
     /// Pauses for one round. Returns false when the spell is over.
     pub(super) async fn once(&mut self, worker: &Worker) -> bool {
         self.rounds += self.round_weight;
-        let pauses = 1 << self.rounds.min(MAX_PAUSE_EXPONENT);
-        worker.thread.work(f64::from(pauses) * worker.registry.costs.pause).await;
+        let costs = &worker.registry.costs;
+        if self.rounds > MAX_PAUSE_EXPONENT && self.yields {
+            worker.thread.yield_now(costs.yielding).await;
+        } else {
+            let pauses = 1 << self.rounds.min(MAX_PAUSE_EXPONENT);
+            worker.thread.work(f64::from(pauses) * costs.pause).await;
+        }
         self.rounds < ROUNDS_PER_SPELL
     }
 
@@ -270,6 +276,7 @@ impl Spin {
         let allowed = (awake / SPIN_TIME_DIVISOR).min(SPIN_TIME_LIMIT).max(linger);
         let end = *self.end.get_or_insert(now + allowed);
         self.rounds = MAX_PAUSE_EXPONENT;
+        self.yields |= worker.payoff.is_coarse();
         now < end
     }
 }

@@ -12,8 +12,6 @@ use std::cell::{Cell, RefCell};
 /// A task.
 pub(in super::super) type TaskId = usize;
 
-/// The lines of a task that waits for something: its header, its future, and its waker or timer.
-const LINES_PER_TASK: f64 = 3.0;
 /// How many operations a task may complete in one poll.
 const BUDGET: u32 = 128;
 
@@ -140,16 +138,17 @@ impl Worker {
         }
     }
 
-    /// Fetches the task's own lines, if another core wrote them last. Tasks that were spawned one after
-    /// another lie side by side, and come as a stream; others come one by one.
+    /// Fetches the task's own lines, if another core wrote them last. Tasks that a worker spawned one after
+    /// another lie side by side, and come as a stream. Others come one by one: the memory of tasks from
+    /// outside has come from the allocator, and those that wait were woken in any order.
     async fn fetch(&self, task: TaskId) {
         let core = self.thread.core();
-        let (last, is_empty) = self.shared.tasks.with(task, |task| {
-            (std::mem::replace(&mut task.core, core), matches!(task.body, Body::Empty { .. }))
+        let (last, is_in_stream) = self.shared.tasks.with(task, |task| {
+            (std::mem::replace(&mut task.core, core), matches!(task.body, Body::Empty { is_counted: false }))
         });
         if last != core {
-            let Costs { line, stream, .. } = self.shared.costs;
-            self.thread.work(if is_empty { stream } else { LINES_PER_TASK * line }).await;
+            let Costs { remote_task, stream, .. } = self.shared.costs;
+            self.thread.work(if is_in_stream { stream } else { remote_task }).await;
         }
     }
 
@@ -205,7 +204,8 @@ impl Worker {
     }
 
     async fn run_empty(&self, is_counted: bool) -> Outcome {
-        self.thread.work(self.shared.costs.run).await;
+        let Costs { run, run_injected, .. } = self.shared.costs;
+        self.thread.work(if is_counted { run_injected } else { run }).await;
         if is_counted {
             self.shared.counter.write(&self.thread).await;
         }
@@ -243,6 +243,7 @@ impl Worker {
                 task.state == State::Done
             });
             if !is_done {
+                self.thread.work(self.shared.costs.await_wake).await;
                 self.set_body(id, again(Next::Join(joined)));
                 return Outcome::Pending;
             }
