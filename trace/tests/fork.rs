@@ -6,7 +6,11 @@
 #[path = "../../handle/tests/fork/sys.rs"]
 mod sys;
 
-use brigade_trace::{Domain, Id, Kind, Session, label, on, own_id, record, subject};
+use brigade_trace::{Domain, Id, Kind, Session, label, on, own_id, record, record_to, subject};
+use std::{
+    io::{Read, Write, pipe},
+    thread,
+};
 use sys::Way;
 
 fn events(session: Session) -> Vec<Kind> {
@@ -64,12 +68,33 @@ fn a_child_is_a_thread_of_its_own(way: Way) {
     });
 }
 
+/// A child that lives on has its parent's open files, and keeps none of them locked.
+fn a_child_does_not_keep_the_file_of_a_recording(way: Way) {
+    let path = std::env::temp_dir().join(format!("forked-{}.brigade", std::process::id()));
+    let recording = record_to(&path).expect("nobody records to it");
+    let ((began, mut begins), (mut ends, end)) = (pipe().expect("a pipe"), pipe().expect("a pipe"));
+    let child = thread::spawn(move || {
+        let mut pipes = Some((begins.try_clone().expect("a descriptor"), end));
+        way.in_child(|| {
+            drop(pipes.take());
+            begins.write_all(b"b").is_ok() && ends.read(&mut [0]).is_ok()
+        });
+    });
+    began.take(1).read_to_end(&mut Vec::new()).expect("the child begins");
+    drop(recording);
+    let again = record_to(&path).map(drop);
+    child.join().expect("the child ends");
+    std::fs::remove_file(&path).expect("the recording is there");
+    again.expect("the first recording is over");
+}
+
 fn main() {
     for &way in Way::ALL {
         a_child_records_nothing_whatever_it_asks_first(way);
         a_child_is_a_thread_of_its_own(way);
         a_child_records_nothing_for_its_parent(way);
         a_child_may_record_for_itself(way);
+        a_child_does_not_keep_the_file_of_a_recording(way);
     }
     println!("a forked child leaves its parent's session alone: ok");
 }

@@ -69,13 +69,23 @@ pub(super) struct OpenFile {
     pub(super) session: Session,
     pub(super) destination: Destination,
     /// Locked, so that no other process writes it.
-    pub(super) file: File,
+    pub(super) file: Locked,
     pub(super) earlier: Earlier,
     /// How many dumps were written, and how many there may be.
     pub(super) dumps: u64,
     pub(super) dumps_max: u64,
     pub(super) limits: Limits,
     pub(super) dumps_on_panic: bool,
+}
+
+/// A file that no other recording writes while this lives.
+pub(super) struct Locked(pub(super) File);
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // Closing it is not enough: a forked child has the same open file, and would keep the lock.
+        let _ = self.0.unlock();
+    }
 }
 
 impl OpenFile {

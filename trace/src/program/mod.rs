@@ -24,7 +24,7 @@ mod writers;
 pub use writers::{Writer, register_writer};
 
 use self::{
-    files::{Earlier, OpenFile, cannot_write, files, say, write_all},
+    files::{Earlier, Locked, OpenFile, cannot_write, files, say, write_all},
     writers::Destination,
 };
 use crate::{
@@ -130,6 +130,7 @@ impl Builder {
         file: File,
         earlier: Earlier,
     ) -> io::Result<RecordingFile> {
+        let file = Locked(file);
         signals::listen()?;
         let busy = |busy| io::Error::new(io::ErrorKind::ResourceBusy, busy);
         let Self { dumps_max, limits, dumps_on_panic, .. } = self;
