@@ -1,7 +1,7 @@
 //! Sleeps, barriers and pieces of work as the standard library has them, but recorded. So a scenario's
 //! recording says what each thread does and what it waits for.
 
-use brigade_trace::{Cause, Domain, Id, Kind, Resource, Site, Wait, begin, end, fresh_id, label, record};
+use brigade_trace::{Cause, Domain, Id, Origin, Resource, Site, Wait, begin, complete, fresh_id, label};
 use std::{thread, time::Duration};
 
 /// Sleeps as [`thread::sleep`] does: a wait for a timer.
@@ -34,24 +34,20 @@ impl Barrier {
 }
 
 /// The job that ends when this is dropped, also by a panic.
-struct Ending {
-    id: Id,
-    outer: Id,
-}
+struct Ending(Id);
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        end(self.id, self.outer, 1);
-        record(Kind::Complete, self.id, thread::panicking().into());
+        complete(self.0, thread::panicking().into());
     }
 }
 
 /// Does a piece of work, such as that of a `map`, under a name.
 #[track_caller]
 pub(crate) fn job<R>(name: &str, work: impl FnOnce() -> R) -> R {
-    let id = fresh_id(Domain::Job);
+    let id = Origin::spawned(Domain::Job).id(Domain::Job);
     label(id, || name.to_owned());
-    record(Kind::Spawn, id, Site::here().number());
-    let _ending = Ending { id, outer: begin(id) };
+    begin(id);
+    let _ending = Ending(id);
     work()
 }

@@ -65,10 +65,20 @@ use std::{
 pub struct JoinHandle<T> {
     target: NonNull<dyn Counted<T>>,
     release: Release,
-    /// Whether the handle has returned its result.
-    taken: bool,
+    progress: Progress,
     // A mutex is Send and Sync exactly where a handle should be: when T is Send.
     _value: PhantomData<Mutex<T>>,
+}
+
+/// How far a handle is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// It has its result still to give, and no trace knows of a wait.
+    Fresh,
+    /// As above, and a trace knows of a wait.
+    Recorded,
+    /// It has returned its result.
+    Taken,
 }
 
 // SAFETY: the target is Send and Sync (supertraits of `Rendezvous`); the result moves with the handle.
@@ -110,7 +120,7 @@ impl<T> JoinHandle<T> {
     /// which was made by [`Signal::joined`](crate::Signal::joined) or [`Slot::joined`](crate::Slot::joined).
     #[inline]
     pub unsafe fn from_raw(target: NonNull<dyn Counted<T>>, release: Release) -> Self {
-        Self { target, release, taken: false, _value: PhantomData }
+        Self { target, release, progress: Progress::Fresh, _value: PhantomData }
     }
 
     #[inline]
@@ -225,20 +235,30 @@ impl<T> JoinHandle<T> {
 
     #[inline]
     fn is_taken(&self) -> bool {
-        self.taken
+        self.progress == Progress::Taken
     }
 
-    /// Tells the trace that somebody waits for the work, if there is one and it does not know it.
+    /// Tells the trace that somebody waits for the work, if there is one.
     #[inline]
-    fn begin_wait(&self, waker: Option<&Waker>, at: &'static Location<'static>) {
-        observe::join_begin(self.target.addr().get(), || self.id(), waker, at);
+    fn begin_wait(&mut self, waker: Option<&Waker>, at: &'static Location<'static>) {
+        if observe::on() {
+            self.progress = Progress::Recorded;
+            observe::join_begin(self.target.addr().get(), self.id(), waker, at);
+        }
     }
 
     /// Marks the result as taken. A trace that knows of the wait hears of its end.
     #[inline]
     fn mark_taken(&mut self) {
-        self.taken = true;
-        observe::join_end(self.target.addr().get(), || self.id(), WaitOutcome::Served);
+        self.end_wait(WaitOutcome::Served);
+        self.progress = Progress::Taken;
+    }
+
+    #[inline]
+    fn end_wait(&self, outcome: WaitOutcome) {
+        if self.progress == Progress::Recorded {
+            observe::join_end(self.target.addr().get(), self.id(), outcome);
+        }
     }
 
     /// Takes the result. Panics if it has been taken already.
@@ -301,7 +321,7 @@ impl<T> JoinHandle<T> {
             return Poll::Pending;
         }
         self.mark_taken();
-        // SAFETY: the signal has just said that the value is there, and `taken` lets this happen once.
+        // SAFETY: the signal has just said that the value is there, and `mark_taken` lets this happen once.
         Poll::Ready(unsafe { self.target().place().take() })
     }
 
@@ -309,7 +329,7 @@ impl<T> JoinHandle<T> {
     #[cold]
     fn give_up(&mut self) -> Poll<Result<T, JoinError>> {
         self.mark_taken();
-        // SAFETY: `&mut self` is the only joiner, and `taken` makes this its last access to the signal.
+        // SAFETY: `&mut self` is the only joiner, and `mark_taken` makes this its last access to the signal.
         let heir = unsafe { self.target().signal().detach() };
         Poll::Ready(match heir {
             Heir::Completer => Err(JoinError::lost(Lost::Forked)),
@@ -343,7 +363,7 @@ impl<T> Drop for JoinHandle<T> {
         }
         let _reference = Reference(self.target.cast(), self.release);
         if !self.is_taken() {
-            observe::join_end(self.target.addr().get(), || self.id(), WaitOutcome::GivenUp);
+            self.end_wait(WaitOutcome::GivenUp);
             // SAFETY: the handle is the only joiner, and this is its last access to the signal.
             if unsafe { self.target().signal().detach() } == Heir::Joiner {
                 // SAFETY: the result came first, so it is the joiner's, which has not taken it.

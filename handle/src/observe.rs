@@ -2,8 +2,9 @@
 //!
 //! A trace lies above this crate. So it leaves an [`Observer`] here, which hears of each wait for a handle.
 //! The switch is one word with a bit for each listener: a session that records, and the table of what
-//! waits now. While no bit is set, that costs one relaxed load and a branch. The waits that have begun are
-//! kept in a table here, and not in the handles: a handle of one more word made `spawn_join_ct` 12 % slower.
+//! waits now. While no bit is set, that costs one relaxed load and a branch. A handle notes in a byte whether
+//! its wait is recorded. The waiters are kept in a table here, and not in the handles: a handle of one more
+//! word made `spawn_join_ct` 12 % slower.
 
 use crate::{Id, fork::PerProcess};
 use std::{
@@ -77,6 +78,7 @@ pub enum WaitOutcome {
 ///     join_begin: |_work, _at| Id::NONE,
 ///     join_end: |_waiter, _work, _outcome| (),
 ///     polled_again: |_at| (),
+///     wake_joiner: |waker| waker.wake_by_ref(),
 /// });
 /// assert!(!observe::on(), "the switch is another matter");
 /// ```
@@ -88,6 +90,8 @@ pub struct Observer {
     pub join_end: fn(Id, Id, WaitOutcome),
     /// Records that the wait at this address is polled again, maybe by another waker.
     pub polled_again: fn(usize),
+    /// Wakes the joiner of work that has ended, and records why it is woken.
+    pub wake_joiner: fn(&Waker),
 }
 
 /// Returns whether anybody listens: a session, or the table of what waits now.
@@ -226,21 +230,10 @@ pub fn install(observer: Observer) {
     OBSERVER.get_or_init(|| observer);
 }
 
-/// Records that somebody waits for the target at this address, if a trace records and does not know it yet.
-#[inline(always)]
-pub(crate) fn join_begin(
-    target: usize,
-    work: impl FnOnce() -> Id,
-    waker: Option<&Waker>,
-    at: &'static Location<'static>,
-) {
-    if on() {
-        begin(target, work(), waker, at);
-    }
-}
-
+/// Records that somebody waits for the target at this address, if the trace does not know it yet.
 #[cold]
-fn begin(target: usize, work: Id, waker: Option<&Waker>, at: &'static Location<'static>) {
+#[inline(never)]
+pub(crate) fn join_begin(target: usize, work: Id, waker: Option<&Waker>, at: &'static Location<'static>) {
     let is_known = waiters().contains_key(&target);
     if let Some(waker) = waker {
         registered(waker, target);
@@ -255,18 +248,29 @@ fn begin(target: usize, work: Id, waker: Option<&Waker>, at: &'static Location<'
     }
 }
 
-/// Records the end of a wait that [`join_begin`] has recorded, if a trace records.
-#[inline(always)]
-pub(crate) fn join_end(target: usize, work: impl FnOnce() -> Id, outcome: WaitOutcome) {
-    if on() {
-        end(target, work(), outcome);
-    }
-}
-
+/// Records the end of a wait that [`join_begin`] has recorded, if the trace still records.
 #[cold]
-fn end(target: usize, work: Id, outcome: WaitOutcome) {
+#[inline(never)]
+pub(crate) fn join_end(target: usize, work: Id, outcome: WaitOutcome) {
+    if !on() {
+        return;
+    }
     let waiter = waiters().remove(&target);
     if let (Some(waiter), Some(observer)) = (waiter, OBSERVER.get()) {
         (observer.join_end)(waiter, work, outcome);
+    }
+}
+
+/// Wakes the joiner of work that has ended.
+#[inline]
+pub(crate) fn wake_joiner(waker: &Waker) {
+    if on() { record_wake(waker) } else { waker.wake_by_ref() }
+}
+
+#[cold]
+fn record_wake(waker: &Waker) {
+    match OBSERVER.get() {
+        Some(observer) => (observer.wake_joiner)(waker),
+        None => waker.wake_by_ref(),
     }
 }

@@ -45,6 +45,7 @@
 use crate::{
     contain,
     fork::Generation,
+    observe,
     sync::{AtomicU8, AtomicU32, Ordering, UnsafeCell},
 };
 use std::{
@@ -303,7 +304,7 @@ impl Signal {
 /// which has stored the value.
 #[inline(never)]
 fn wake(waker: &Waker) {
-    contain(|| waker.wake_by_ref());
+    contain(|| observe::wake_joiner(waker));
 }
 
 /// A waker that is kept for a while. Its destructor is foreign code and may run on either side's thread,

@@ -2,10 +2,11 @@
 #![cfg(not(loom))]
 
 use brigade_pool::Pool;
-use brigade_trace::{Cause, Domain, Kind, Session};
+use brigade_trace::{Cause, Domain, Event, Kind, Session, Trace};
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, MutexGuard, PoisonError, mpsc},
+    sync::{Barrier, Mutex, MutexGuard, PoisonError, mpsc},
+    thread,
 };
 
 /// The tests take turns, since a process has one session at a time.
@@ -76,4 +77,60 @@ fn a_job_leaves_its_life_in_the_trace() {
     assert_eq!((count(Kind::Spawn), count(Kind::Complete), count(Kind::Cancel)), (2, 2, 1));
     assert_eq!((count(Kind::RunBegin), count(Kind::RunEnd)), (1, 1));
     assert!(trace.events().any(|e| e.kind == Kind::Park && e.subject.domain() == Domain::Worker));
+}
+
+/// The places of these events.
+fn places(trace: &Trace, kind: Kind) -> Vec<&str> {
+    let of_jobs = |event: &&Event| event.kind == kind && event.subject.domain() == Domain::Job;
+    trace.events().filter(of_jobs).map(|event| trace.site(event).unwrap_or_default()).collect()
+}
+
+#[test]
+fn every_job_names_the_line_of_the_program_that_made_it() {
+    let _turn = turn();
+    let session = Session::start(1 << 14).unwrap();
+    let pool = Pool::builder().threads(2).build().unwrap();
+    pool.install(|| ());
+    pool.broadcast(|_| ());
+    pool.join(|| (), || ());
+    pool.scope(|scope| {
+        scope.spawn(|_| ());
+        scope.spawn_fifo(|_| ());
+    });
+    assert_eq!(pool.map(|number| number, 0..4).len(), 4);
+    pool.spawn(|| ()).join().unwrap();
+    pool.spawn_detached(|| ());
+    pool.shutdown();
+    let trace = session.stop();
+    let places = places(&trace, Kind::Spawn);
+    assert!(places.len() >= 9 && places.iter().all(|place| place.contains("tests/trace.rs:")), "{places:?}");
+}
+
+#[test]
+fn a_worker_that_waits_for_the_other_half_names_the_line_that_joins() {
+    let _turn = turn();
+    let session = Session::start(1 << 14).unwrap();
+    let pool = Pool::builder().threads(2).build().unwrap();
+    let is_parked = |cause| {
+        let is_it = |event: &Event| (event.kind, event.cause) == (Kind::WaitBegin, cause);
+        session.snapshot().events().any(|event| is_it(event) && event.subject.domain() == Domain::Job)
+    };
+    let both = Barrier::new(2);
+    let stays_until_the_other_parks = |cause| {
+        both.wait();
+        while !is_parked(cause) {
+            thread::yield_now();
+        }
+    };
+    pool.install(|| {
+        brigade_pool::join(|| _ = both.wait(), || stays_until_the_other_parks(Cause::Join));
+        brigade_pool::scope(|scope| {
+            scope.spawn(|_| stays_until_the_other_parks(Cause::Scope));
+            both.wait();
+        });
+    });
+    pool.shutdown();
+    let trace = session.stop();
+    let waits = places(&trace, Kind::WaitBegin);
+    assert!(waits.len() >= 2 && waits.iter().all(|place| place.contains("tests/trace.rs:")), "{waits:?}");
 }

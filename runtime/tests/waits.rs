@@ -13,6 +13,7 @@ use brigade_runtime::{
     task_group, timeout, yield_now,
 };
 use brigade_trace::{Cause, Domain, Event as Recorded, Id, Kind, Session, Trace};
+use futures_io::AsyncRead;
 use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
@@ -489,6 +490,26 @@ fn a_descriptor_is_waited_for_until_it_is_ready() {
         |wait: &&Seen| wait.site.contains("tests/waits.rs:") && wait.waiter.domain() == Domain::Task;
     let accept = all.iter().find(is_accept).unwrap();
     assert_eq!((accept.begin, accept.end), (Cause::Readiness, Some(Cause::Readiness)), "{all:?}");
+}
+
+#[test]
+fn a_poll_that_waits_names_the_line_that_spawned_its_task() {
+    use brigade_runtime::net::unix::UnixStream;
+    let mut line = 0;
+    let trace = recorded(|| {
+        run(async {
+            let (mut ours, theirs) = UnixStream::pair().unwrap();
+            line = line!() + 1;
+            let reads = spawn(async move {
+                poll_fn(|cx| Pin::new(&mut ours).poll_read(cx, &mut [0; 8])).await.unwrap()
+            });
+            yield_now().await;
+            drop(theirs);
+            assert_eq!(reads.await.unwrap(), 0);
+        });
+    });
+    let wait = the_wait(&trace, Domain::Source, Cause::Readiness, Cause::Readiness);
+    assert!(wait.site.contains(&format!("waits.rs:{line}:")), "{wait:?} {line}");
 }
 
 #[test]

@@ -20,8 +20,8 @@
 //! let session = Session::start(64).unwrap();
 //! let task = fresh_id(Domain::Task);
 //! record(Kind::Spawn, task, 0);
-//! let before = begin(task);
-//! end(task, before, 1);
+//! begin(task);
+//! end(task, 1);
 //! let timeline = brigade_timeline::Timeline::of(&Recording::from(session.stop()));
 //! assert_eq!(timeline.units.len(), 1);
 //! assert!(brigade_timeline::text(&timeline, 80).contains("tasks"));

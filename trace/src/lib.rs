@@ -10,6 +10,7 @@
 //! * [`Event`]: when, what ([`Kind`]), to whom ([`Id`]), by whom, and why ([`Cause`]). `event.rs` is the
 //!   vocabulary.
 //! * [`Site`]: the place in the program that spawned or waits, as a small number.
+//! * [`Origin`]: the id of a task or a job with the site that spawned it, in one word.
 //! * [`Resource`]: a lock, a channel or the like, as a trace sees it. [`Wait`]: a wait for one.
 //! * [`Session`]: the time between start and stop. A process has one at a time.
 //! * [`RecordingFile`]: a session that records a whole program into a file ([`record_to`], `BRIGADE_TRACE`).
@@ -42,6 +43,7 @@ mod file;
 mod limits;
 mod listener;
 pub mod live;
+mod local;
 mod mark;
 mod origin;
 mod program;
@@ -70,9 +72,11 @@ pub use export::{Epoch, Lane, Mode, ThreadTrace, Trace};
 pub use file::hostile;
 pub use file::{Problem, ProcessInfo, Recording, Role, Segment};
 pub use mark::mark;
+pub use origin::Origin;
 pub use program::{RecordingFile, Writer, record_if_asked, record_to, recorded_by_parent, register_writer};
 pub use record::{
-    because, begin, current, end, fresh_id, label, lane, on, own_id, park, record, subject, unpark,
+    because, begin, complete, current, end, fresh_id, gap, label, lane, on, own_id, park, record, subject,
+    unpark,
 };
 pub use resource::Resource;
 #[cfg(loom)]

@@ -97,16 +97,15 @@ pub(crate) fn set(limits: Limits, ring: fn()) {
     ARMED.store(is_armed, Relaxed);
 }
 
-/// An event is on its way to the ring.
+/// Whether there is a limit, so that each event is to be shown to [`watch`].
 #[inline]
-pub(crate) fn see(event: &Event) {
-    if ARMED.load(Relaxed) {
-        watch(event);
-    }
+pub(crate) fn are_set() -> bool {
+    ARMED.load(Relaxed)
 }
 
+/// An event is on its way to the ring.
 #[cold]
-fn watch(event: &Event) {
+pub(crate) fn watch(event: &Event) {
     let is_run = matches!(event.subject.domain(), Domain::Task | Domain::Job);
     match event.kind {
         Kind::RunBegin if is_run => begin_run(event.subject, event.at),

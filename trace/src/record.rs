@@ -13,13 +13,15 @@ use crate::{
     export::Lane,
     limits,
     listener::listener,
-    origin, registry,
+    local::{self, Local},
+    registry,
     ring::Ring,
+    site::Site,
 };
 use brigade_handle::{Domain, Id, Subject, observe};
 use std::{
     borrow::Cow,
-    cell::{Cell, RefCell},
+    cell::RefCell,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -29,35 +31,7 @@ use std::{
 /// The number of the next [`fresh_id`].
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 
-/// The state of this thread: what it runs, and what it is.
-struct Local {
-    /// The task, job or call that it runs.
-    current: Cell<Id>,
-    /// The [period](observe::period) in which that was told. If it ends within a run, it hears of no end.
-    current_since: Cell<u64>,
-    /// The cause of the wake-ups that it records.
-    cause: Cell<Cause>,
-    /// The worker or thread that it is, if that is known yet.
-    own: Cell<Id>,
-    lane: Cell<Lane>,
-}
-
-impl Local {
-    fn current(&self) -> Id {
-        if self.current_since.get() == observe::period() { self.current.get() } else { Id::NONE }
-    }
-}
-
 thread_local! {
-    static LOCAL: Local = const {
-        Local {
-            current: Cell::new(Id::NONE),
-            current_since: Cell::new(0),
-            cause: Cell::new(Cause::Unknown),
-            own: Cell::new(Id::NONE),
-            lane: Cell::new(Lane::Thread),
-        }
-    };
     static RING: RefCell<Option<Mine>> = const { RefCell::new(None) };
 }
 
@@ -126,67 +100,164 @@ pub(crate) fn number_from(first: u64) {
 #[inline(always)]
 pub fn record(kind: Kind, subject: Id, detail: u64) {
     if on() {
-        write(kind, subject, detail);
+        record_event(kind, subject, detail);
     }
 }
 
-/// Marks that this thread runs `id` from now on. Returns the id that ran before, for [`end`].
+/// Marks that this thread runs `id` from now on, until [`end`] or [`complete`]. Runs may lie within each
+/// other.
 ///
 /// ```
 /// use brigade_trace::{Domain, Id, Session, begin, current, end, fresh_id};
 ///
 /// let session = Session::start(16).unwrap();
 /// let task = fresh_id(Domain::Task);
-/// let before = begin(task);
+/// begin(task);
 /// assert_eq!(current(), task);
-/// end(task, before, 1);
+/// end(task, 1);
 /// assert_eq!(current(), Id::NONE);
 /// ```
 #[inline(always)]
-pub fn begin(id: Id) -> Id {
-    if on() { record_begin(id) } else { Id::NONE }
+pub fn begin(id: Id) {
+    if on() {
+        record_begin(id);
+    }
 }
 
 // Out of line, as all that runs only while a session does: the callers stay as small as without a trace.
+// The cold function is a jump, because a compiler makes cold code small instead of fast.
 #[cold]
-fn record_begin(id: Id) -> Id {
-    write(Kind::RunBegin, id, 0);
-    let before = current();
-    LOCAL.with(|local| {
-        local.current.set(id);
-        local.current_since.set(observe::period());
-    });
-    before
+#[inline(never)]
+fn record_begin(id: Id) {
+    begin_run(id, Site::NONE);
 }
 
-/// Marks the end of a run of `id`; `before` is the id that [`begin`] returned. Detail 1 means that the work
-/// is complete.
+#[inline(never)]
+pub(crate) fn begin_run(id: Id, site: Site) {
+    local::with(|local| {
+        let (at, by, cause) = (local.stamp_after_run(), local.current(), local.cause.get());
+        push(Event { at, kind: Kind::RunBegin, subject: id, by, cause, detail: 0 });
+        local.begin(id, site);
+    });
+}
+
+/// Marks the end of a run of `id`. Detail 1 means that the work is complete.
 #[inline(always)]
-pub fn end(id: Id, before: Id, detail: u64) {
+pub fn end(id: Id, detail: u64) {
     if on() {
-        record_end(id, before, detail);
+        record_end(id, detail);
     }
 }
 
 #[cold]
-fn record_end(id: Id, before: Id, detail: u64) {
-    // Otherwise a session that is over told what runs, and `before` as well.
-    LOCAL.with(|local| {
-        if local.current_since.get() == observe::period() {
-            local.current.set(before);
+#[inline(never)]
+fn record_end(id: Id, detail: u64) {
+    end_run(id, detail);
+}
+
+#[inline(never)]
+pub(crate) fn end_run(id: Id, detail: u64) {
+    local::with(|local| {
+        local.end(id);
+        let (at, by, cause) = (clock::stamp(), local.current(), local.cause.get());
+        push(Event { at, kind: Kind::RunEnd, subject: id, by, cause, detail });
+        end_of_run(local, id, at);
+    });
+}
+
+/// Records that the result of `id` is stored. Detail 1 means that it is an error. If this thread runs the
+/// work, that run ends as well.
+///
+/// ```
+/// use brigade_trace::{Domain, Kind, Session, begin, complete, fresh_id};
+///
+/// let session = Session::start(16).unwrap();
+/// let task = fresh_id(Domain::Task);
+/// begin(task);
+/// complete(task, 0);
+/// let trace = session.stop();
+/// let of_task = trace.events().filter(|event| event.subject == task);
+/// assert!(of_task.map(|event| event.kind).eq([Kind::RunBegin, Kind::RunEnd, Kind::Complete]));
+/// ```
+#[inline(always)]
+pub fn complete(id: Id, detail: u64) {
+    if on() {
+        record_complete(id, detail);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn record_complete(id: Id, detail: u64) {
+    complete_run(id, detail);
+}
+
+#[inline(never)]
+pub(crate) fn complete_run(id: Id, detail: u64) {
+    local::with(|local| {
+        let has_run = local.end(id);
+        let (at, by, cause) = (clock::stamp(), local.current(), local.cause.get());
+        let event = |kind, detail| Event { at, kind, subject: id, by, cause, detail };
+        if has_run {
+            push(event(Kind::RunEnd, 1));
+        }
+        push(event(Kind::Complete, detail));
+        if has_run {
+            end_of_run(local, id, at);
         }
     });
-    let at = write(Kind::RunEnd, id, detail);
-    // The stamp of the end serves for both: taking one costs more than writing an event.
+}
+
+/// The next event may share the stamp of a task's run, whose executor says when it does anything else than
+/// to take the next task. Jobs and calls are followed by code of which nothing is known.
+#[inline]
+fn end_of_run(local: &Local, id: Id, at: u64) {
+    if id.domain() == Domain::Task && local.is_idle() {
+        local.set_end_of_run(at);
+    }
     if cpu::is_due(at) {
         cpu();
     }
 }
 
+/// Says that this thread has done something else since it last ran a task. Otherwise a task that it runs
+/// next, with no event in between, is said to begin when the last one ended: taking the time costs more than
+/// the rest of an event. An executor that has nothing to do between two tasks but to take the next one does
+/// not call this.
+///
+/// ```
+/// use brigade_trace::{Domain, Kind, Session, begin, end, fresh_id, gap};
+///
+/// let session = Session::start(16).unwrap();
+/// let task = fresh_id(Domain::Task);
+/// for _ in 0..2 {
+///     begin(task);
+///     end(task, 0);
+/// }
+/// gap();
+/// begin(task);
+/// let trace = session.stop();
+/// let times = |kind| trace.events().filter(move |event| event.kind == kind).map(|event| event.at);
+/// let (begins, ends): (Vec<_>, Vec<_>) = (times(Kind::RunBegin).collect(), times(Kind::RunEnd).collect());
+/// assert_eq!(begins[1], ends[0]);
+/// assert!(begins[2] > ends[1]);
+/// ```
+#[inline(always)]
+pub fn gap() {
+    if on() {
+        record_gap();
+    }
+}
+
+#[cold]
+fn record_gap() {
+    local::with(|local| local.set_end_of_run(0));
+}
+
 /// The task, job or call that this thread runs, as told by [`begin`] in the latest session; else
 /// [`Id::NONE`].
 pub fn current() -> Id {
-    LOCAL.with(Local::current)
+    local::with(Local::current)
 }
 
 /// The id that a trace gives to this thread: the [role](lane) that it was told, or a thread with the number
@@ -198,12 +269,7 @@ pub fn current() -> Id {
 /// assert_eq!(own_id().domain(), Domain::Thread);
 /// ```
 pub fn own_id() -> Id {
-    LOCAL.with(|local| {
-        if local.own.get() == Id::NONE {
-            local.own.set(Id::new(Domain::Thread, clock::tid()));
-        }
-        local.own.get()
-    })
+    local::with(Local::own)
 }
 
 /// Reads the number of this thread again, because a forked child has its parent's: returns the id until now,
@@ -211,7 +277,7 @@ pub fn own_id() -> Id {
 fn renew_own_id() -> (Id, Id) {
     let stale = own_id();
     if stale.domain() == Domain::Thread {
-        LOCAL.with(|local| local.own.set(Id::NONE));
+        local::with(|local| local.own.set(Id::NONE));
     }
     (stale, own_id())
 }
@@ -239,14 +305,14 @@ pub(crate) fn actor() -> Id {
 /// lane(before.0, before.1);
 /// ```
 pub fn lane(lane: Lane, worker: Id) -> (Lane, Id) {
-    let before = LOCAL.with(|local| (local.lane.replace(lane), local.own.replace(worker)));
+    let before = local::with(|local| (local.lane.replace(lane), local.own.replace(worker)));
     listener().into_iter().for_each(|listener| (listener.has_role)(lane));
     before
 }
 
 /// The role of this thread.
 pub(crate) fn current_lane() -> Lane {
-    LOCAL.with(|local| local.lane.get())
+    local::with(|local| local.lane.get())
 }
 
 /// Records that the worker goes to sleep, and the CPU time of its thread.
@@ -267,7 +333,8 @@ pub fn unpark(worker: Id) {
     }
 }
 
-/// Runs `f`. Every wake-up that `f` records has this cause.
+/// Runs `f`. Every wake-up that `f` records has this cause. Without one, a task that wakes itself
+/// [yields](Cause::Yield).
 ///
 /// ```
 /// use brigade_trace::{Cause, Domain, Id, Kind, Session, because, fresh_id, record};
@@ -288,13 +355,13 @@ struct RestoreCause(Cause);
 
 impl Drop for RestoreCause {
     fn drop(&mut self) {
-        LOCAL.with(|local| local.cause.set(self.0));
+        local::with(|local| local.cause.set(self.0));
     }
 }
 
 #[cold]
 fn with_cause<R>(cause: Cause, f: impl FnOnce() -> R) -> R {
-    let _restore = RestoreCause(LOCAL.with(|local| local.cause.replace(cause)));
+    let _restore = RestoreCause(local::with(|local| local.cause.replace(cause)));
     f()
 }
 
@@ -318,8 +385,8 @@ pub fn label(id: Id, text: impl FnOnce() -> String) {
     }
 }
 
-/// Returns the subject of an error: the id of some work, with the [`label`] that it has by now. A task
-/// without a label goes by the file and line that spawned it, if it is among the latest 65,536.
+/// Returns the subject of an error: the id of some work, with the [`label`] that it has by now.
+/// [`Origin::subject`](crate::Origin::subject) knows where the work was spawned as well.
 ///
 /// ```
 /// use brigade_trace::{Domain, Id, Session, fresh_id, label, subject};
@@ -332,51 +399,75 @@ pub fn label(id: Id, text: impl FnOnce() -> String) {
 /// ```
 #[cold]
 pub fn subject(id: Id) -> Subject {
-    let name = if on() && id != Id::NONE {
-        registry::label_of(id).map(|label| label.to_string()).or_else(|| origin::of(id))
-    } else {
-        None
-    };
-    Subject::new(id, name.map(Cow::Owned))
+    let label = if on() && id != Id::NONE { registry::label_of(id) } else { None };
+    Subject::new(id, label.map(|label| Cow::Owned(label.to_string())))
 }
 
-/// Writes an event. Returns its stamp.
 #[cold]
-fn write(kind: Kind, subject: Id, detail: u64) -> u64 {
-    let at = clock::stamp();
-    let (current, cause) = LOCAL.with(|local| (local.current(), local.cause.get()));
-    if kind == Kind::Spawn {
-        origin::note(subject, detail);
-    }
-    let by = if current == Id::NONE && kind == Kind::Wake { own_id() } else { current };
-    push(Event { at, kind, subject, by, cause, detail });
-    at
+#[inline(never)]
+fn record_event(kind: Kind, subject: Id, detail: u64) {
+    write(kind, subject, detail);
+}
+
+/// Writes an event.
+#[inline(never)]
+pub(crate) fn write(kind: Kind, subject: Id, detail: u64) {
+    local::with(|local| {
+        let (current, cause) = (local.current(), local.cause.get());
+        let is_wake = kind == Kind::Wake;
+        let by = if current == Id::NONE && is_wake { local.own() } else { current };
+        // The joiner of work is woken right after the end of its run.
+        let at = if is_wake && cause == Cause::Join { local.stamp_after_run() } else { clock::stamp() };
+        // A task that wakes itself asks to be polled again.
+        let yields = is_wake && cause == Cause::Unknown && current != Id::NONE && local.runs(subject);
+        let cause = if yields { Cause::Yield } else { cause };
+        push(Event { at, kind, subject, by, cause, detail });
+    });
 }
 
 /// Puts an event into this thread's ring. Its time is a [stamp](clock::stamp).
 #[inline]
 pub(crate) fn push(event: Event) {
-    if let Some(listener) = listener() {
-        observe::aside(|| (listener.apply)(&event));
+    if observe::is_live() {
+        tell_listener(event);
     }
     push_to_ring(event);
 }
 
+#[cold]
+fn tell_listener(event: Event) {
+    if let Some(listener) = listener() {
+        observe::aside(|| (listener.apply)(&event));
+    }
+}
+
 /// Puts an event into this thread's ring, if a session records.
+#[inline]
 pub(crate) fn push_to_ring(event: Event) {
+    let [at, subject, by, tail] = event.to_words();
+    push_words(at, subject, by, tail);
+}
+
+/// Takes the words of an event, because they fit into registers.
+#[inline(never)]
+fn push_words(at: u64, subject: u64, by: u64, tail: u64) {
     if !observe::records() || !registry::is_here() {
         return;
     }
+    local::with(|local| local.set_end_of_run(0));
+    let words = [at, subject, by, tail];
     // A thread that is ending has no ring any more; its last events are lost.
     let _ = RING.try_with(|mine| {
         if let Some(Mine { session, ring }) = &*mine.borrow()
             && *session == registry::number()
         {
-            return ring.push(event);
+            return ring.push_words(words);
         }
-        push_first(mine, event);
+        push_first(mine, Event::from_words(words));
     });
-    limits::see(&event); // It is there for a dump.
+    if limits::are_set() {
+        limits::watch(&Event::from_words(words)); // It is there for a dump.
+    }
 }
 
 /// Makes this thread's ring and puts its first event there.

@@ -42,8 +42,8 @@ use crate::{
     export::Mode,
     sync::{AtomicU64, Ordering, fence},
 };
-// Not loom's: the store of `head` orders it for readers.
-use std::sync::OnceLock;
+// Not loom's: the store of `head` orders the chunks for readers, and the writer alone reads the position.
+use std::sync::{OnceLock, atomic::AtomicUsize};
 
 /// A chunk has room for this many events: 8 KiB.
 const CHUNK_EVENTS: usize = 256;
@@ -60,6 +60,9 @@ pub struct Ring {
     lent: Option<Lent>,
     capacity: usize,
     mode: Mode,
+    /// The slot that is written next, so that none has to be computed from `head` by a division. It is
+    /// `capacity` if there is no room any more.
+    next: AtomicUsize,
     counters: [AtomicU64; COUNTERS],
 }
 
@@ -86,6 +89,7 @@ impl Ring {
             lent: None,
             capacity,
             mode,
+            next: AtomicUsize::new(0),
             counters: std::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
@@ -131,25 +135,29 @@ impl Ring {
     /// overwrite events, though nothing worse.
     #[inline]
     pub fn push(&self, event: Event) {
+        self.push_words(event.to_words());
+    }
+
+    /// Writes the words of an event, as [`push`](Self::push) does.
+    #[inline]
+    pub(crate) fn push_words(&self, words: [u64; EVENT_WORDS]) {
         let counters = self.counters();
-        // Relaxed: only this thread stores it.
+        // Relaxed, all: only this thread stores them.
         let head = counters[HEAD].load(Ordering::Relaxed);
-        let capacity = self.capacity as u64;
-        let position = match self.mode {
-            Mode::KeepFirst if head >= capacity => {
-                // Relaxed: a count, read for information, with one writer.
-                let refused = counters[REFUSED].load(Ordering::Relaxed);
-                return counters[REFUSED].store(refused + 1, Ordering::Relaxed);
-            }
-            Mode::KeepFirst => head,
-            Mode::KeepLast => {
-                // Relaxed: the fence orders it before the words.
-                counters[CLAIMED].store(head.wrapping_add(1), Ordering::Relaxed);
-                fence(Ordering::Release);
-                head % capacity
-            }
-        };
-        for (place, word) in self.slot(position as usize).iter().zip(event.to_words()) {
+        let position = self.next.load(Ordering::Relaxed);
+        if position >= self.capacity {
+            let refused = counters[REFUSED].load(Ordering::Relaxed);
+            return counters[REFUSED].store(refused + 1, Ordering::Relaxed);
+        }
+        let mut next = position + 1;
+        if self.mode == Mode::KeepLast {
+            // Relaxed: the fence orders it before the words.
+            counters[CLAIMED].store(head.wrapping_add(1), Ordering::Relaxed);
+            fence(Ordering::Release);
+            next = if next == self.capacity { 0 } else { next };
+        }
+        self.next.store(next, Ordering::Relaxed);
+        for (place, word) in self.slot(position).iter().zip(words) {
             place.store(word, Ordering::Relaxed);
         }
         // Release publishes the words.

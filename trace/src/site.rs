@@ -4,14 +4,19 @@
 //! reading takes no lock, and a forked child finds each entry set or not, and no lock that is held. The
 //! number of a site is its position in the table plus one.
 
-use crate::{Id, Kind, on, record, registry, shared::Named};
+use crate::{
+    Id, Kind,
+    local::{self, Local},
+    on, record, registry,
+    shared::Named,
+};
 use std::{
     fmt,
     panic::Location,
     ptr,
     sync::atomic::{
-        AtomicPtr,
-        Ordering::{AcqRel, Acquire},
+        AtomicPtr, AtomicU64,
+        Ordering::{AcqRel, Acquire, Relaxed},
     },
 };
 
@@ -19,6 +24,13 @@ use std::{
 const SITES: usize = 1 << 13;
 
 static TABLE: [AtomicPtr<Location<'static>>; SITES] = [const { AtomicPtr::new(ptr::null_mut()) }; SITES];
+
+/// The sites that were asked for lately, by the addresses of their locations: the address, and the number in
+/// the lowest bits. Hashing a location would cost as much as the rest of an event.
+static RECENT: [AtomicU64; RECENT_SITES] = [const { AtomicU64::new(0) }; RECENT_SITES];
+const RECENT_SITES: usize = 256;
+/// The bits that hold the number.
+const NUMBER_BITS: u32 = 14;
 
 /// A place in the program: a file, a line and a column, as a small number that an event can hold.
 ///
@@ -56,7 +68,22 @@ impl Site {
     /// assert_eq!(Site::of(here), Site::of(here));
     /// assert_eq!(Site::of(here).location(), Some(here));
     /// ```
+    #[inline]
     pub fn of(location: &'static Location<'static>) -> Self {
+        let address = ptr::from_ref(location).addr() as u64;
+        let recent = &RECENT[(address >> 3) as usize % RECENT_SITES];
+        // Relaxed: the word says it all, and a location is never changed.
+        let found = recent.load(Relaxed);
+        if found >> NUMBER_BITS == address && found != 0 {
+            return Self((found & ((1 << NUMBER_BITS) - 1)) as u16);
+        }
+        let site = Self::find(location);
+        // An address of more than 50 bits fits nowhere, and is never found.
+        recent.store(address << NUMBER_BITS | site.number(), Relaxed);
+        site
+    }
+
+    fn find(location: &'static Location<'static>) -> Self {
         let ours = ptr::from_ref(location).cast_mut();
         let first = first_position(location);
         for position in (first..SITES).chain(0..first) {
@@ -80,6 +107,21 @@ impl Site {
             }
         }
         Self::NONE
+    }
+
+    /// Returns the site that spawned the task or job that this thread runs, for a wait that has no place of
+    /// its own.
+    ///
+    /// ```
+    /// use brigade_trace::{Domain, Origin, Session, Site};
+    ///
+    /// let _session = Session::start(16).unwrap();
+    /// let task = Origin::spawned(Domain::Task);
+    /// task.begin(Domain::Task);
+    /// assert_eq!(Site::of_current(), task.site());
+    /// ```
+    pub fn of_current() -> Self {
+        local::with(Local::site)
     }
 
     /// Returns the number, which is 0 for [`NONE`](Self::NONE).

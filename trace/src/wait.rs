@@ -329,5 +329,6 @@ pub(crate) fn observe_handles() {
             end(waiter, work, if outcome == WaitOutcome::Served { Cause::Join } else { Cause::Cancel });
         },
         polled_again: |at| listener().into_iter().for_each(|listener| (listener.polled_again)(at)),
+        wake_joiner: |waker| record::because(Cause::Join, || waker.wake_by_ref()),
     });
 }

@@ -5,8 +5,9 @@ use brigade_handle::Id;
 use std::fmt;
 
 /// The numbers of a worker's tasks, jobs and resources are its process id times this, and up.
-/// So they differ from those of all other processes, and a reader sees whose they are.
-const NUMBERS_PER_PROCESS: u64 = 1_000_000_000;
+/// So they differ from those of all other processes, and a reader sees whose they are. The largest process
+/// id has 22 bits, and an [`Origin`](crate::Origin) has room for numbers of 50 bits.
+const NUMBERS_PER_PROCESS: u64 = 200_000_000;
 
 /// The recording of a worker process, for the loop that runs its calls. It follows the parent: before each
 /// call it looks whether a session wants its events.

@@ -167,13 +167,13 @@ fn a_run_that_is_too_long_is_dumped_at_its_end_or_before() {
         let file = Temporary::new("run.brigade");
         let recording = flight().dump_on_run_over(Duration::ZERO).record_to(&file.0).unwrap();
         let task = fresh_id(Domain::Task);
-        let before = begin(task);
+        begin(task);
         if ends {
-            end(task, before, 1);
+            end(task, 1);
         }
         assert!(has(&first_dump(&file), Kind::RunBegin));
         drop(recording);
-        end(task, before, 1);
+        end(task, 1);
     }
 }
 
@@ -201,12 +201,12 @@ fn runs_and_waits_within_their_limits_are_not_dumped() {
     let limits = flight().dump_on_run_over(hour).dump_on_wait_over(hour);
     let recording = limits.record_to(&file.0).unwrap();
     let (outer, inner) = (fresh_id(Domain::Job), fresh_id(Domain::Task));
-    let before = begin(outer);
-    let within = begin(inner);
+    begin(outer);
+    begin(inner);
     let lock = Resource::new(Domain::Lock);
     wait_end(wait_begin(|| lock.id(), Cause::Unlock, Site::here()), || lock.id(), Cause::Unlock);
-    end(inner, within, 1);
-    end(outer, before, 1);
+    end(inner, 1);
+    end(outer, 1);
     assert!(recording.dump().is_ok(), "this one is the first");
     fs::remove_file(file.0.with_file_name(format!("{}-1.brigade", file.0.file_stem().unwrap().display())))
         .unwrap();

@@ -72,17 +72,14 @@ fn a_child_is_a_thread_of_its_own(way: Way) {
 fn a_child_does_not_keep_the_file_of_a_recording(way: Way) {
     let path = std::env::temp_dir().join(format!("forked-{}.brigade", std::process::id()));
     let recording = record_to(&path).expect("nobody records to it");
-    let ((began, mut begins), (mut ends, end)) = (pipe().expect("a pipe"), pipe().expect("a pipe"));
+    let ((began, mut begins), (mut ends, mut end)) = (pipe().expect("a pipe"), pipe().expect("a pipe"));
     let child = thread::spawn(move || {
-        let mut pipes = Some((begins.try_clone().expect("a descriptor"), end));
-        way.in_child(|| {
-            drop(pipes.take());
-            begins.write_all(b"b").is_ok() && ends.read(&mut [0]).is_ok()
-        });
+        way.in_child(|| begins.write_all(b"b").is_ok() && ends.read(&mut [0]).is_ok());
     });
     began.take(1).read_to_end(&mut Vec::new()).expect("the child begins");
     drop(recording);
     let again = record_to(&path).map(drop);
+    end.write_all(b"e").expect("the child reads");
     child.join().expect("the child ends");
     std::fs::remove_file(&path).expect("the recording is there");
     again.expect("the first recording is over");

@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 use brigade_trace::{
-    Busy, Cause, Domain, Id, Kind, Lane, Mode, Resource, Session, Site, Trace, because, begin, current, end,
-    fresh_id, label, own_id, record, subject,
+    Busy, Cause, Domain, Id, Kind, Lane, Mode, Origin, Resource, Session, Trace, because, begin, current,
+    end, fresh_id, label, own_id, record,
 };
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -30,9 +30,9 @@ fn a_session_sees_who_woke_whom_and_why_and_then_nothing() {
     thread::Builder::new()
         .name("cook".into())
         .spawn(move || {
-            let before = begin(waker);
+            begin(waker);
             because(Cause::Unlock, || record(Kind::Wake, woken, 0));
-            end(waker, before, 1);
+            end(waker, 1);
         })
         .unwrap()
         .join()
@@ -70,17 +70,17 @@ fn a_session_that_ends_within_a_run_leaves_no_task_behind() {
     let _turn = turn();
     let session = Session::start(16).unwrap();
     let dead = fresh_id(Domain::Task);
-    let before = begin(dead);
+    begin(dead);
     drop(session);
-    end(dead, before, 1);
+    end(dead, 1);
 
     let session = Session::start(16).unwrap();
     assert_eq!(current(), Id::NONE);
     let (woken, next) = (fresh_id(Domain::Task), fresh_id(Domain::Task));
     record(Kind::Wake, woken, 0);
-    let before = begin(next);
-    assert_eq!((before, current()), (Id::NONE, next));
-    end(next, before, 1);
+    begin(next);
+    assert_eq!(current(), next);
+    end(next, 1);
     let trace = session.stop();
     let by: Vec<_> = trace.events().map(|event| event.by).collect();
     assert!(!by.contains(&dead) && by.contains(&own_id()), "{trace}");
@@ -126,12 +126,10 @@ fn a_session_keeps_so_many_labels() {
 fn a_task_without_a_name_goes_by_the_line_that_spawned_it() {
     let _turn = turn();
     let session = Session::start(16).unwrap();
-    let task = fresh_id(Domain::Task);
-    let line = line!() + 1;
-    record(Kind::Spawn, task, Site::here().number());
-    record(Kind::Cancel, task, 0);
+    let (origin, line) = (Origin::spawned(Domain::Task), line!());
+    origin.record(Domain::Task, Kind::Cancel, 0);
     let place = format!("{}:{line}", file!());
-    assert_eq!(subject(task).name(), Some(place.as_str()));
+    assert_eq!(origin.subject(Domain::Task).name(), Some(place.as_str()));
     let trace = session.stop();
     assert!(trace.labels.is_empty());
     assert_eq!(trace.to_string().matches(&format!("\"{place}\"")).count(), 2, "{trace}");

@@ -119,10 +119,10 @@ impl<F: Future> Future for Watched<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let outer = begin(self.id);
+        begin(self.id);
         let polled = self.future.as_mut().poll(cx);
         self.is_ready = polled.is_ready();
-        end(self.id, outer, self.is_ready.into());
+        end(self.id, self.is_ready.into());
         polled
     }
 }

@@ -155,8 +155,7 @@ mod tests {
 
     #[test]
     fn no_width_loses_a_word() {
-        let text =
-            "The timer woke the task, and its poll (runtime/src/task/cell.rs::wake) went down the chain.";
+        let text = "The timer woke the task, and its poll (runtime/src/task/cell/waker.rs::wake) went down the chain.";
         for width in 1..100 {
             let dense = |text: &str| text.split_whitespace().collect::<String>();
             for lines in [wrap(text, width), fold(&format!("    {text}"), width)] {

@@ -1,11 +1,16 @@
 //! `map`: one call for each item, with the results in the order of the items.
 
-use crate::{data::simd::Versions, job::install::install, join::join, pool::Pool};
+use crate::{
+    data::simd::Versions,
+    job::install::install,
+    join::{Caller, join_at},
+    pool::Pool,
+};
 use brigade_handle::JoinError;
 use brigade_trace::clock;
 use std::{
     mem::MaybeUninit,
-    panic::{self, AssertUnwindSafe},
+    panic::{self, AssertUnwindSafe, Location},
     time::{Duration, Instant},
 };
 
@@ -122,11 +127,14 @@ struct MapPlan<F> {
     /// No call begins from this time on.
     deadline: Option<Instant>,
     versions: Versions,
+    /// The place in the program that maps.
+    at: Caller,
 }
 
 impl<F> MapPlan<F> {
+    #[track_caller]
     fn new(f: F, chunk: usize, deadline: Option<Instant>) -> Self {
-        Self { f, chunk, deadline, versions: Versions::new() }
+        Self { f, chunk, deadline, versions: Versions::new(), at: Location::caller() }
     }
 }
 
@@ -171,9 +179,10 @@ where
     }
     let (inputs, more_inputs) = piece.inputs.split_at_mut(len / 2);
     let (places, more_places) = piece.places.split_at_mut(len / 2);
-    join(
+    join_at(
         || split(plan, Piece { inputs, places }),
         || split(plan, Piece { inputs: more_inputs, places: more_places }),
+        plan.at,
     );
 }
 

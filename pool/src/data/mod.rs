@@ -30,8 +30,13 @@ mod simd;
 pub use chunks::{for_each_chunk, for_each_chunk_zip};
 pub use collect::{map_collect, map_collect_in};
 
-use crate::{data::simd::Versions, join::join, pool::Pool, worker::current};
-use std::ops::Range;
+use crate::{
+    data::simd::Versions,
+    join::{Caller, join_at},
+    pool::Pool,
+    worker::current,
+};
+use std::{ops::Range, panic::Location};
 
 /// Pieces into which a loop is split for each thread if no piece is stolen.
 const PIECES_PER_THREAD: usize = 16;
@@ -107,6 +112,8 @@ struct Body<L, F> {
     leaf: L,
     reduce: F,
     versions: Versions,
+    /// The place in the program that divides.
+    at: Caller,
 }
 
 impl<L, F> Body<L, F> {
@@ -140,7 +147,7 @@ where
     if whole.len() <= 1 {
         return leaf(whole);
     }
-    let body = Body { leaf, reduce, versions: Versions::new() };
+    let body = Body { leaf, reduce, versions: Versions::new(), at: Location::caller() };
     match current::threads() {
         Some(threads) if current::wants_work() => divide_here(whole, SplitBudget::new(threads), &body),
         Some(threads) => go_on_alone(whole, threads, &body),
@@ -162,9 +169,10 @@ where
     let Some(budget) = budget.split(len) else { return body.run(piece) };
     let (left, right) = piece.split_at(len / 2);
     let here = current::address();
-    let (left, right) = join(
+    let (left, right) = join_at(
         || divide_here(left, budget, body),
         || divide_here(right, budget.after_theft(current::address() != here), body),
+        body.at,
     );
     (body.reduce)(left, right)
 }

@@ -7,7 +7,7 @@ use crate::{
     worker::{begin_job::begin_job, current},
 };
 use brigade_handle::{JoinError, contain, note_unseen};
-use brigade_trace::{Domain, Id, Kind};
+use brigade_trace::{Domain::Job as JOB, Kind, Origin};
 use std::{
     any::Any,
     panic::{self, AssertUnwindSafe},
@@ -18,16 +18,15 @@ use std::{
 #[repr(C)]
 struct DetachedJob<F> {
     header: JobHeader,
-    id: Id,
+    origin: Origin,
     work: F,
 }
 
 /// Makes a job without a handle.
 #[track_caller]
 pub(crate) fn new<F: FnOnce() + Send + 'static>(registry: &Registry, work: F) -> JobRef {
-    let id = brigade_trace::fresh_id(Domain::Job);
-    let job = memory::put(DetachedJob { header: JobHeader::new(&DetachedJob::<F>::VTABLE), id, work });
-    registry.record_spawn(id);
+    let origin = registry.record_spawn();
+    let job = memory::put(DetachedJob { header: JobHeader::new(&DetachedJob::<F>::VTABLE), origin, work });
     // SAFETY: the header is the first field; the job is Send and lives until a function of its vtable
     // takes it.
     unsafe { JobRef::from_raw(job.cast()) }
@@ -44,16 +43,15 @@ impl<F: FnOnce() + Send + 'static> DetachedJob<F> {
     /// This is the queue's only call for this job.
     unsafe fn run(job: NonNull<JobHeader>) {
         // SAFETY: `new` put the job there, and only one function of its vtable is called, once.
-        let Self { id, work, .. } = unsafe { memory::take(job.cast::<Self>()) };
-        let before = begin_job(id);
+        let Self { origin, work, .. } = unsafe { memory::take(job.cast::<Self>()) };
+        begin_job(&origin);
         let result = panic::catch_unwind(AssertUnwindSafe(work));
-        brigade_trace::end(id, before, 1);
-        brigade_trace::record(Kind::Complete, id, u64::from(result.is_err()));
+        origin.complete(JOB, u64::from(result.is_err()));
         if let Err(payload) = result {
             current::with(|worker| {
                 match worker.and_then(|worker| worker.registry.config.on_panic.as_ref()) {
                     Some(handler) => contain(|| handler(payload)),
-                    None => drop_unseen(id, payload),
+                    None => drop_unseen(origin, payload),
                 }
             });
         }
@@ -66,8 +64,8 @@ impl<F: FnOnce() + Send + 'static> DetachedJob<F> {
     /// As for `run`.
     unsafe fn discard(job: NonNull<JobHeader>) -> bool {
         // SAFETY: as in `run`.
-        let Self { id, work, .. } = unsafe { memory::take(job.cast::<Self>()) };
-        brigade_trace::record(Kind::Cancel, id, 0);
+        let Self { origin, work, .. } = unsafe { memory::take(job.cast::<Self>()) };
+        origin.record(JOB, Kind::Cancel, 0);
         contain(|| drop(work));
         true
     }
@@ -75,8 +73,8 @@ impl<F: FnOnce() + Send + 'static> DetachedJob<F> {
 
 /// Drops the payload of a panic that nobody is told of.
 #[cold]
-fn drop_unseen(id: Id, payload: Box<dyn Any + Send>) {
-    let result = Err::<(), _>(JoinError::panicked(payload).of(|| brigade_trace::subject(id)));
+fn drop_unseen(origin: Origin, payload: Box<dyn Any + Send>) {
+    let result = Err::<(), _>(JoinError::panicked(payload).of(|| origin.subject(JOB)));
     note_unseen(&result);
     contain(|| drop(result));
 }

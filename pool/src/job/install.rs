@@ -22,10 +22,10 @@ use crate::{
     worker::current,
 };
 use brigade_handle::{Completer, JoinError, JoinHandle, wait};
-use brigade_trace::{Domain, Id, Kind, clock};
+use brigade_trace::{Domain::Job as JOB, Origin, clock};
 use std::{
     mem,
-    panic::{self, AssertUnwindSafe},
+    panic::{self, AssertUnwindSafe, Location},
     ptr::NonNull,
     sync::Arc,
     thread,
@@ -35,7 +35,7 @@ use std::{
 #[repr(C)]
 struct InstalledJob<F, R> {
     header: JobHeader,
-    id: Id,
+    origin: Origin,
     state: UnsafeCell<InstalledState<F, R>>,
 }
 
@@ -126,7 +126,7 @@ where
     // In a forked child and where waiting is forbidden, these panic before anything is queued.
     registry.assert_not_forked();
     wait::assert_allowed(what);
-    let (job, done) = InstalledJob::new(work);
+    let (job, done) = InstalledJob::new(work, Location::caller());
     let guard = AbortOnUnwind;
     let queued_at = clock::now();
     // SAFETY: this frame waits for the job's end.
@@ -153,11 +153,11 @@ where
     assert!(!is_own, "Pool::broadcast on a worker of the same pool: it would wait for itself");
     registry.assert_not_forked();
     wait::assert_allowed("Pool::broadcast");
-    let (mut jobs, mut ends) = (Vec::new(), Vec::new());
+    let (mut jobs, mut ends, at) = (Vec::new(), Vec::new(), Location::caller());
     let guard = AbortOnUnwind;
     registry.send_to_all(|indices| {
         for &index in indices {
-            let (job, done) = InstalledJob::new(move || f(index));
+            let (job, done) = InstalledJob::new(move || f(index), at);
             jobs.push((index, job));
             ends.push(done);
         }
@@ -173,13 +173,12 @@ where
 
 impl<F: FnOnce() -> R + Send, R: Send> InstalledJob<F, R> {
     /// Makes a job that is not queued yet, and the handle that waits for its end.
-    fn new(work: F) -> (Self, JoinHandle<()>) {
-        let id = brigade_trace::fresh_id(Domain::Job);
-        let (completer, done) = brigade_handle::pair_of::<()>(id);
+    fn new(work: F, at: &'static Location<'static>) -> (Self, JoinHandle<()>) {
+        let origin = Origin::spawned_at(JOB, at);
+        let (completer, done) = brigade_handle::pair_of::<()>(origin.id(JOB));
         let state =
             InstalledState { work: Some(work), result: None, ended_at: None, completer: Some(completer) };
-        let job = Self { header: JobHeader::new(&Self::VTABLE), id, state: UnsafeCell::new(state) };
-        brigade_trace::record_spawn(id);
+        let job = Self { header: JobHeader::new(&Self::VTABLE), origin, state: UnsafeCell::new(state) };
         (job, done)
     }
 
@@ -240,18 +239,17 @@ impl<F: FnOnce() -> R + Send, R: Send> InstalledJob<F, R> {
     unsafe fn run(job: NonNull<JobHeader>) {
         // SAFETY: the caller's frame stays until the pair is completed (rule 1).
         let job = unsafe { job.cast::<Self>().as_ref() };
-        let id = job.id;
+        let origin = job.origin;
         let completer = job.state.with_mut(|state| {
             // SAFETY: the job is the worker's until the pair is completed (rule 2).
             let state = unsafe { &mut *state };
             let work = state.work.take().expect("an installed job is run once");
-            let before = brigade_trace::begin(id);
+            origin.begin(JOB);
             state.result = Some(panic::catch_unwind(AssertUnwindSafe(work)));
-            brigade_trace::end(id, before, 1);
             state.ended_at = Some(clock::now());
             state.completer.take()
         });
-        brigade_trace::record(Kind::Complete, id, 0);
+        origin.complete(JOB, 0);
         // From here on the frame may be gone.
         completer.expect("an installed job is run once").complete(Ok(()));
     }

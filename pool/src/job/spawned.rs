@@ -28,7 +28,7 @@ use crate::{
 use brigade_handle::{
     CancelVerbs, Counted, JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot, contain,
 };
-use brigade_trace::{Domain, Id, Kind};
+use brigade_trace::{Domain::Job as JOB, Id, Kind, Origin};
 use std::{
     mem::ManuallyDrop,
     panic::{self, AssertUnwindSafe},
@@ -45,7 +45,7 @@ struct SpawnedJob<F, T> {
     header: JobHeader,
     claim: AtomicU8,
     references: AtomicU32,
-    id: Id,
+    origin: Origin,
     /// The pool in whose queue the job is. For comparison only.
     registry: *const Registry,
     slot: Slot<T>,
@@ -66,17 +66,16 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let id = brigade_trace::fresh_id(Domain::Job);
+    let origin = registry.record_spawn();
     let job = memory::put(SpawnedJob {
         header: JobHeader::new(&SpawnedJob::<F, T>::VTABLE),
         claim: AtomicU8::new(QUEUED),
         references: AtomicU32::new(2),
-        id,
+        origin,
         registry: Arc::as_ptr(registry),
         slot: Slot::joined(),
         work: UnsafeCell::new(ManuallyDrop::new(work)),
     });
-    registry.record_spawn(id);
     // SAFETY: the header is the first field; the job is Send and lives until both references are given
     // back.
     let queued = unsafe { JobRef::from_raw(job.cast()) };
@@ -108,9 +107,8 @@ where
     /// Runs the job here, unless it has been claimed. Returns whether it ran.
     fn claim_and_run(&self) -> bool {
         let Some(work) = self.claim() else { return false };
-        let before = begin_job(self.id);
+        begin_job(&self.origin);
         let result = panic::catch_unwind(AssertUnwindSafe(work)).map_err(JoinError::panicked);
-        brigade_trace::end(self.id, before, 1);
         self.complete(result.map_err(|error| self.report_if_detached(error)));
         true
     }
@@ -133,7 +131,7 @@ where
     /// Ends the job without running it, unless it has been claimed. Returns whether this cancelled it.
     fn cancel_queued(&self) -> bool {
         let Some(work) = self.claim() else { return false };
-        brigade_trace::record(Kind::Cancel, self.id, 0);
+        self.origin.record(JOB, Kind::Cancel, 0);
         // The closure is dropped first, so that its resources are free when the joiner learns of the
         // cancellation.
         contain(|| drop(work));
@@ -142,8 +140,8 @@ where
     }
 
     fn complete(&self, result: Result<T, JoinError>) {
-        brigade_trace::record(Kind::Complete, self.id, u64::from(result.is_err()));
-        let result = result.map_err(|error| error.of(|| brigade_trace::subject(self.id)));
+        self.origin.complete(JOB, u64::from(result.is_err()));
+        let result = result.map_err(|error| error.of(|| self.origin.subject(JOB)));
         // SAFETY: only the thread that claimed the job completes it (rule 1), with a reference of its own
         // (rule 3).
         let complete = || unsafe { self.slot.complete_once(result) };
@@ -206,7 +204,7 @@ where
     /// The caller has a reference.
     unsafe fn id(job: NonNull<()>) -> Id {
         // SAFETY: the caller's reference keeps the job alive.
-        unsafe { job.cast::<Self>().as_ref() }.id
+        unsafe { job.cast::<Self>().as_ref() }.origin.id(JOB)
     }
 
     /// Adds a reference.
@@ -272,7 +270,7 @@ where
     }
 
     fn id(&self) -> Id {
-        self.id
+        self.origin.id(JOB)
     }
 }
 

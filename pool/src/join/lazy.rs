@@ -62,7 +62,7 @@ use brigade_trace::clock;
 use std::{
     cell::Cell,
     mem,
-    panic::{self, AssertUnwindSafe},
+    panic::{self, AssertUnwindSafe, Location},
     thread,
     time::{Duration, Instant},
 };
@@ -226,7 +226,9 @@ where
     RB: Send,
 {
     // SAFETY: the owner's end is used in this frame alone.
-    let Some(stack_jobs) = (unsafe { current::stack_jobs() }) else { return join_cold(a, b) };
+    let Some(stack_jobs) = (unsafe { current::stack_jobs() }) else {
+        return join_cold(a, b, Location::caller());
+    };
     if stack_jobs.is_empty() {
         // New work begins, which may have nothing to do with what was measured.
         PLAIN_CALLS_LEFT.set(0);
@@ -235,7 +237,7 @@ where
     // If both panic, the panic of `a` continues, so both are caught until both have ended.
     let caught_a = || panic::catch_unwind(AssertUnwindSafe(a));
     let caught_b = || panic::catch_unwind(AssertUnwindSafe(b));
-    match join_on::<Light, _, _, _, _>(stack_jobs, caught_b, caught_a) {
+    match join_on::<Light, _, _, _, _>(stack_jobs, caught_b, caught_a, Location::caller()) {
         (Ok(rb), Ok(ra)) => (ra, rb),
         (Ok(rb), Err(first)) => discard(rb, first),
         (Err(second), first) => continue_one(first, second),

@@ -62,14 +62,16 @@ use crate::{
 };
 use std::{
     any::Any,
-    panic::{self, AssertUnwindSafe},
+    panic::{self, AssertUnwindSafe, Location},
 };
 
 type Payload = Box<dyn Any + Send>;
+/// The place in the program that joins.
+pub(crate) type Caller = &'static Location<'static>;
 
 /// Joins on a worker, through the owner's end of its deque.
 #[inline(always)]
-fn join_on<F, A, B, RA, RB>(stack_jobs: Owner<'_, StackJobHeader>, a: A, b: B) -> (RA, RB)
+fn join_on<F, A, B, RA, RB>(stack_jobs: Owner<'_, StackJobHeader>, a: A, b: B, at: Caller) -> (RA, RB)
 where
     F: Fence,
     A: FnOnce() -> RA,
@@ -81,19 +83,19 @@ where
     if !pushed {
         match Worker::push_slow(stack_jobs, position) {
             SlowPush::Pushed(again) => position = again,
-            SlowPush::Full => return join_by_scope(a, &stack_job),
+            SlowPush::Full => return join_by_scope(a, &stack_job, at),
         }
     }
     let ra = match panic::catch_unwind(AssertUnwindSafe(a)) {
         Ok(ra) => ra,
-        Err(payload) => after_panic(stack_jobs, &stack_job, position, payload),
+        Err(payload) => after_panic(stack_jobs, &stack_job, position, payload, at),
     };
     let ra = Kept::new(ra);
     let rb = if stack_jobs.pop::<F>(position) {
         // SAFETY: it was just popped, and this branch is taken once.
         unsafe { stack_job.run_here() }
     } else {
-        after_theft(stack_jobs, &stack_job)
+        after_theft(stack_jobs, &stack_job, at)
     };
     (ra.into_inner(), rb)
 }
@@ -104,12 +106,13 @@ where
 fn after_theft<B: FnOnce() -> RB, RB>(
     stack_jobs: Owner<'_, StackJobHeader>,
     stack_job: &StackJob<B, RB>,
+    at: Caller,
 ) -> RB {
     if stack_jobs.take_back_offer(stack_job.header()) {
         // SAFETY: no other thread has it, and this branch is taken once.
         return unsafe { stack_job.run_here() };
     }
-    Worker::wait_for_stack_job(stack_job.state());
+    Worker::wait_for_stack_job(stack_job.state(), Some(at));
     // SAFETY: it was stolen and is done.
     unsafe { stack_job.take_result() }.unwrap_or_else(|payload| panic::resume_unwind(payload))
 }
@@ -123,6 +126,7 @@ fn after_panic<B, RB>(
     stack_job: &StackJob<B, RB>,
     position: Position,
     payload: Payload,
+    at: Caller,
 ) -> !
 where
     B: FnOnce() -> RB,
@@ -131,7 +135,7 @@ where
         // SAFETY: it was just taken out, and no other thread runs it.
         panic::catch_unwind(AssertUnwindSafe(|| unsafe { stack_job.run_here() }))
     } else {
-        Worker::wait_for_stack_job(stack_job.state());
+        Worker::wait_for_stack_job(stack_job.state(), Some(at));
         // SAFETY: it was stolen and is done.
         unsafe { stack_job.take_result() }
     };
@@ -142,7 +146,7 @@ where
 /// Runs the second closure as the child of a scope, because the deque is full, a thousand joins deep.
 #[cold]
 #[inline(never)]
-fn join_by_scope<A, B, RA, RB>(a: A, stack_job: &StackJob<B, RB>) -> (RA, RB)
+fn join_by_scope<A, B, RA, RB>(a: A, stack_job: &StackJob<B, RB>, at: Caller) -> (RA, RB)
 where
     A: FnOnce() -> RA,
     B: FnOnce() -> RB + Send,
@@ -162,7 +166,7 @@ where
     let (sent, mut rb) = (Sent(b), None);
     let ra = current::with(|worker| {
         let worker = worker.expect("only workers have stack jobs");
-        scope_on(worker, |scope| {
+        scope_on(worker, at, |scope| {
             scope.spawn(|_| rb = Some(sent.run()));
             a()
         })
@@ -174,7 +178,7 @@ where
 #[cold]
 #[inline(never)]
 #[track_caller]
-fn join_cold<A, B, RA, RB>(a: A, b: B) -> (RA, RB)
+fn join_cold<A, B, RA, RB>(a: A, b: B, at: Caller) -> (RA, RB)
 where
     A: FnOnce() -> RA + Send,
     B: FnOnce() -> RB + Send,
@@ -182,7 +186,7 @@ where
     RB: Send,
 {
     let joined = current::with(|worker| match worker {
-        Some(worker) => Ok(join_on::<Full, _, _, _, _>(worker.stack_jobs(), a, b)),
+        Some(worker) => Ok(join_on::<Full, _, _, _, _>(worker.stack_jobs(), a, b, at)),
         None => Err((a, b)),
     });
     // This is out of the closure, so that a panic names the caller.
@@ -225,10 +229,23 @@ where
     RA: Send,
     RB: Send,
 {
+    join_at(a, b, Location::caller())
+}
+
+/// Joins for the program at this place.
+#[inline(always)]
+#[track_caller]
+pub(crate) fn join_at<A, B, RA, RB>(a: A, b: B, at: Caller) -> (RA, RB)
+where
+    A: FnOnce() -> RA + Send,
+    B: FnOnce() -> RB + Send,
+    RA: Send,
+    RB: Send,
+{
     // SAFETY: the owner's end is used in this frame alone.
     match unsafe { current::stack_jobs() } {
-        Some(stack_jobs) => join_on::<Light, _, _, _, _>(stack_jobs, a, b),
-        None => join_cold(a, b),
+        Some(stack_jobs) => join_on::<Light, _, _, _, _>(stack_jobs, a, b, at),
+        None => join_cold(a, b, at),
     }
 }
 
@@ -254,7 +271,8 @@ where
     RB: Send,
     RC: Send,
 {
-    let (ra, (rb, rc)) = join(a, || join(b, c));
+    let at = Location::caller();
+    let (ra, (rb, rc)) = join_at(a, || join_at(b, c, at), at);
     (ra, rb, rc)
 }
 
@@ -283,7 +301,8 @@ where
     RC: Send,
     RD: Send,
 {
-    let ((ra, rb), (rc, rd)) = join(|| join(a, b), || join(c, d));
+    let at = Location::caller();
+    let ((ra, rb), (rc, rd)) = join_at(|| join_at(a, b, at), || join_at(c, d, at), at);
     (ra, rb, rc, rd)
 }
 
@@ -309,6 +328,7 @@ impl Pool {
         RA: Send,
         RB: Send,
     {
-        install(&self.registry, "Pool::join", || join(a, b))
+        let at = Location::caller();
+        install(&self.registry, "Pool::join", || join_at(a, b, at))
     }
 }

@@ -58,23 +58,21 @@ unsafe impl Send for Stolen {}
 struct Traced {
     job: Id,
     half: Id,
-    before: Id,
 }
 
 impl Traced {
     fn begin(state: &StackJobState) -> Option<Self> {
         on().then(|| {
             let (job, half) = (fresh_id(Domain::Job), state.id());
-            let before = brigade_trace::begin(job);
+            brigade_trace::begin(job);
             record(Kind::Held, half, 1);
-            Self { job, half, before }
+            Self { job, half }
         })
     }
 
     fn end(self) {
         record(Kind::Released, self.half, 1);
-        brigade_trace::end(self.job, self.before, 1);
-        record(Kind::Complete, self.job, 0);
+        brigade_trace::complete(self.job, 0);
     }
 }
 

@@ -4,26 +4,26 @@
 //! for one of them. In other pools a queued job is ready, and waits for nothing else than its turn.
 
 use super::Registry;
-use brigade_trace::{Cause, Id, Site, on, record_spawn, wait_begin_of, wait_end};
+use brigade_trace::{Cause, Domain::Job as JOB, Id, Origin, Site, on, wait_begin_of, wait_end};
 
 impl Registry {
-    /// Records that the job was spawned at the place of the caller. A blocking call waits for a slot from
-    /// now on.
+    /// Records that a job is spawned at the place of the caller. A blocking call waits for a slot from now
+    /// on.
     #[inline(always)]
     #[track_caller]
-    pub(crate) fn record_spawn(&self, job: Id) {
-        if on() {
-            self.record_spawn_at(job, Site::here());
-        }
+    pub(crate) fn record_spawn(&self) -> Origin {
+        if on() { self.record_spawn_at() } else { Origin::NONE }
     }
 
     #[cold]
+    #[inline(never)]
     #[track_caller]
-    fn record_spawn_at(&self, job: Id, site: Site) {
-        record_spawn(job);
+    fn record_spawn_at(&self) -> Origin {
+        let origin = Origin::spawned(JOB);
         if self.config.for_blocking_calls {
-            wait_begin_of(job, || self.blocking_slots.id(), Cause::Slot, site);
+            wait_begin_of(origin.id(JOB), || self.blocking_slots.id(), Cause::Slot, Site::here());
         }
+        origin
     }
 
     /// Records that the job, which a thread of this pool is about to run, waits for a slot no longer.

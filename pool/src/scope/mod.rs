@@ -56,13 +56,13 @@ use crate::{
     worker::{Worker, current},
 };
 use brigade_handle::{contain, forget_panic};
-use brigade_trace::{Domain, Id, Kind, live};
+use brigade_trace::{Domain::Job as JOB, Origin, live};
 use std::{
     any::Any,
     collections::VecDeque,
     fmt,
     marker::PhantomData,
-    panic::{self, AssertUnwindSafe},
+    panic::{self, AssertUnwindSafe, Location},
     ptr::{self, NonNull},
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -102,7 +102,7 @@ type Ordered<'scope> = Box<dyn FnOnce(&Scope<'scope>) + Send + 'scope>;
 struct ChildJob<'scope, F> {
     header: JobHeader,
     scope: NonNull<Scope<'scope>>,
-    id: Id,
+    origin: Origin,
     work: F,
 }
 
@@ -129,6 +129,7 @@ impl<'scope> Scope<'scope> {
     /// });
     /// assert_eq!(sum.into_inner(), 3);
     /// ```
+    #[track_caller]
     pub fn spawn<F>(&self, work: F)
     where
         F: FnOnce(&Scope<'scope>) + Send + 'scope,
@@ -165,6 +166,7 @@ impl<'scope> Scope<'scope> {
     /// # std::io::Result::Ok(())
     /// ```
     #[doc(alias = "scope_fifo")]
+    #[track_caller]
     pub fn spawn_fifo<F>(&self, work: F)
     where
         F: FnOnce(&Scope<'scope>) + Send + 'scope,
@@ -186,16 +188,16 @@ impl<'scope> Scope<'scope> {
         self.fifo.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[track_caller]
     fn child<F>(&self, work: F) -> JobRef
     where
         F: FnOnce(&Scope<'scope>) + Send + 'scope,
     {
         let scope = NonNull::from(self);
         let header = JobHeader::of_child(&ChildJob::<'scope, F>::VTABLE, NonNull::from(&self.base));
-        let id = brigade_trace::fresh_id(Domain::Job);
-        let child = memory::put(ChildJob { header, scope, id, work });
-        brigade_trace::record_spawn(id);
-        live::scope_child(id, ptr::from_ref(&self.base).addr());
+        let origin = Origin::spawned(JOB);
+        let child = memory::put(ChildJob { header, scope, origin, work });
+        live::scope_child(origin.id(JOB), ptr::from_ref(&self.base).addr());
         // SAFETY: the header is the first field, the closure is Send, and a child is run before the scope
         // ends (rule 1).
         unsafe { JobRef::from_raw(child.cast()) }
@@ -257,15 +259,14 @@ where
     /// This is the queue's only call for this child.
     unsafe fn run(job: NonNull<JobHeader>) {
         // SAFETY: `child` put it there, and only one function of its vtable is called, once.
-        let Self { scope, id, work, .. } = unsafe { memory::take(job.cast::<Self>()) };
+        let Self { scope, origin, work, .. } = unsafe { memory::take(job.cast::<Self>()) };
         // SAFETY: this child is counted until the end of this function (rule 1).
         let open = unsafe { scope.as_ref() };
-        let before = brigade_trace::begin(id);
+        origin.begin(JOB);
         let outer = current::replace_current_scope(Some(NonNull::from(&open.base)));
         let result = panic::catch_unwind(AssertUnwindSafe(|| work(open)));
         current::replace_current_scope(outer);
-        brigade_trace::end(id, before, 1);
-        brigade_trace::record(Kind::Complete, id, u64::from(result.is_err()));
+        origin.complete(JOB, u64::from(result.is_err()));
         if let Err(payload) = result {
             open.store_panic(payload);
         }
@@ -274,8 +275,8 @@ where
     }
 }
 
-/// Opens a scope on a worker.
-pub(crate) fn scope_on<'scope, F, R>(worker: &Worker, body: F) -> R
+/// Opens a scope on a worker, for the program at this place.
+pub(crate) fn scope_on<'scope, F, R>(worker: &Worker, at: &'static Location<'static>, body: F) -> R
 where
     F: FnOnce(&Scope<'scope>) -> R,
 {
@@ -292,7 +293,7 @@ where
     };
     let result = panic::catch_unwind(AssertUnwindSafe(|| body(&scope)));
     scope.local.0.end();
-    worker.wait_for_scope(&scope.base, &scope.local.0, &scope.shared.0);
+    worker.wait_for_scope(&scope.base, &scope.local.0, &scope.shared.0, at);
     let child = scope.panic.into_inner().unwrap_or_else(PoisonError::into_inner);
     let (payload, unheard) = match (result, child) {
         (Ok(result), None) => return result,
@@ -340,8 +341,18 @@ where
     F: FnOnce(&Scope<'scope>) -> R + Send,
     R: Send,
 {
+    scope_at(Location::caller(), body)
+}
+
+/// Runs `body` with a scope, for the program at this place.
+#[track_caller]
+fn scope_at<'scope, F, R>(at: &'static Location<'static>, body: F) -> R
+where
+    F: FnOnce(&Scope<'scope>) -> R + Send,
+    R: Send,
+{
     let ended = current::with(|worker| match worker {
-        Some(worker) => Ok(scope_on(worker, body)),
+        Some(worker) => Ok(scope_on(worker, at, body)),
         None => Err(body),
     });
     // This is out of the closure, so that a panic names the caller.
@@ -376,7 +387,8 @@ impl Pool {
         F: FnOnce(&Scope<'scope>) -> R + Send,
         R: Send,
     {
-        install(&self.registry, "Pool::scope", || scope(body))
+        let at = Location::caller();
+        install(&self.registry, "Pool::scope", || scope_at(at, body))
     }
 }
 

@@ -98,7 +98,7 @@ mod tests {
                 // SAFETY: it is in no deque, and no other thread has it.
                 let stolen = unsafe { Stolen::new(stack_job.header(), worker.index) };
                 pass_on(stolen, &worker.registry);
-                Worker::wait_for_stack_job(stack_job.state());
+                Worker::wait_for_stack_job(stack_job.state(), None);
                 drop(go);
             });
             // SAFETY: the job is done, and the result is taken once.

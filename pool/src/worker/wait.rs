@@ -3,13 +3,21 @@
 use crate::sync::os_thread as thread;
 use crate::{
     job::{AbortOnUnwind, remote::ScopeBase},
-    join::stack_job::StackJobState,
+    join::{Caller, stack_job::StackJobState},
     scope::count::{CountWatch, LocalCount, SharedCount},
     worker::{FAIRNESS_INTERVAL, Worker, current, pass_on::pass_on, steal::AdaptiveSpin},
 };
 use brigade_handle::{observe, wait};
-use brigade_trace::{Cause, Domain, Id, Site, Wait, clock, fresh_id, park, unpark};
+use brigade_trace::{Cause, Domain, Id, Site, Wait, clock, fresh_id, on, park, unpark};
 use std::{mem, ptr::NonNull, task::Waker};
+
+/// A wait inside a job, as a trace hears of it.
+struct Waits {
+    cause: Cause,
+    /// The place in the program that waits, if it is known.
+    at: Option<Caller>,
+    scope: Option<NonNull<ScopeBase>>,
+}
 
 /// The hooks that a joining worker calls around its sleep, through the waiting policy of its thread.
 static HOOKS: wait::Hooks =
@@ -60,11 +68,11 @@ pub(crate) fn set_policy() -> wait::Restore {
 impl Worker {
     /// Waits for a stack job that was stolen from this worker. `join/mod.rs` says what it runs meanwhile,
     /// and why.
-    pub(crate) fn wait_for_stack_job(stack_job: &StackJobState) {
-        current::with(|worker| worker.expect("only workers have stack jobs").wait_for(stack_job));
+    pub(crate) fn wait_for_stack_job(stack_job: &StackJobState, at: Option<Caller>) {
+        current::with(|worker| worker.expect("only workers have stack jobs").wait_for(stack_job, at));
     }
 
-    fn wait_for(&self, stack_job: &StackJobState) {
+    fn wait_for(&self, stack_job: &StackJobState, at: Option<Caller>) {
         self.registry.end_copy_of_worker();
         let guard = AbortOnUnwind;
         let mut spin = AdaptiveSpin::new(self);
@@ -89,7 +97,7 @@ impl Worker {
                 None => {
                     stack_job.begin_park();
                     let is_due = || stack_job.is_done() || !is_out && stack_job.is_passed_on();
-                    self.park_until(Cause::Join, || stack_job.id(), None, is_due);
+                    self.park_until(Waits { cause: Cause::Join, at, scope: None }, || stack_job.id(), is_due);
                 }
                 // The thief has finished the awaited job, and may have pushed `unrelated` afterwards. If
                 // DONE is not visible now, the work was offered before DONE: the thread that takes an
@@ -106,7 +114,13 @@ impl Worker {
 
     /// Waits for the end of a scope that was opened on this worker. `scope/mod.rs` says what it runs
     /// meanwhile, and why.
-    pub(crate) fn wait_for_scope(&self, base: &ScopeBase, local: &LocalCount, shared: &SharedCount) {
+    pub(crate) fn wait_for_scope(
+        &self,
+        base: &ScopeBase,
+        local: &LocalCount,
+        shared: &SharedCount,
+        at: Caller,
+    ) {
         let guard = AbortOnUnwind;
         let scope = NonNull::from(base);
         let mut spin = AdaptiveSpin::new(self);
@@ -151,7 +165,8 @@ impl Worker {
                     local.merge(shared);
                     if base.begin_park() {
                         let is_due = || local.is_done(shared) || base.has_remote_children();
-                        self.park_until(Cause::Scope, || fresh_id(Domain::Scope), Some(scope), is_due);
+                        let waits = Waits { cause: Cause::Scope, at: Some(at), scope: Some(scope) };
+                        self.park_until(waits, || fresh_id(Domain::Scope), is_due);
                     }
                 }
             }
@@ -161,20 +176,16 @@ impl Worker {
 
     /// Parks inside a job, which waits for a stolen half of a `join`, or for the children of a scope. The
     /// thread that makes `is_done` true unparks this worker afterwards.
-    fn park_until(
-        &self,
-        cause: Cause,
-        resource: impl FnOnce() -> Id,
-        scope: Option<NonNull<ScopeBase>>,
-        is_done: impl Fn() -> bool,
-    ) {
+    fn park_until(&self, waits: Waits, resource: impl FnOnce() -> Id, is_done: impl Fn() -> bool) {
+        let Waits { cause, at, scope } = waits;
         self.registry.end_copy_of_worker();
         self.stats().count_park();
-        let blocks = scope.filter(|_| brigade_trace::on()).map(|scope| {
+        let blocks = scope.filter(|_| on()).map(|scope| {
             observe::registered(Waker::noop(), scope.addr().get());
             observe::blocking()
         });
-        let wait = Wait::begin(resource, cause, Site::NONE);
+        let site = at.filter(|_| on()).map_or(Site::NONE, Site::of);
+        let wait = Wait::begin(resource, cause, site);
         drop(blocks);
         park(self.id);
         self.blocked();

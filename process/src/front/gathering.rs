@@ -13,8 +13,7 @@ use crate::{
 };
 use brigade_handle::{JoinError, JoinHandle, Lost, Place, Rendezvous, Signal, Slot, contain};
 use brigade_trace::{
-    Cause, Domain, Id, Kind as Happened, Site, fresh_id, on, record, record_spawn, subject, wait_begin_of,
-    wait_end,
+    Cause, Domain::Call as CALL, Id, Kind as Happened, Origin, Site, on, wait_begin_of, wait_end,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -35,7 +34,7 @@ struct Gathering<R> {
     cancelled: AtomicBool,
     /// No worker has begun with it, as far as a trace knows.
     waits: AtomicBool,
-    id: Id,
+    origin: Origin,
     shared: Arc<Shared>,
 }
 
@@ -119,20 +118,19 @@ where
         results.iter_mut().for_each(|result| *result = lost());
     }
     let left = if named.is_ok() { encoded } else { 0 };
-    let id = fresh_id(Domain::Call);
-    record_spawn(id);
+    let origin = Origin::spawned(CALL);
     if left < results.len() {
-        results = results.into_iter().map(|result| named_after(id, result)).collect();
+        results = results.into_iter().map(|result| named_after(&origin, result)).collect();
     }
     let gathering = Arc::new(Gathering {
         slot: Slot::new(),
         found: Mutex::new(Found { results, left }),
         cancelled: AtomicBool::new(false),
-        id,
+        origin,
         waits: AtomicBool::new(true),
         shared: shared.clone(),
     });
-    wait_begin_of(id, || shared.resource.id(), Cause::Slot, Site::here());
+    wait_begin_of(gathering.origin.id(CALL), || shared.resource.id(), Cause::Slot, Site::here());
     let handle = JoinHandle::from_arc(gathering.clone());
     gathering.place(0, Vec::new());
     if let Ok(Name(name)) = named {
@@ -150,13 +148,14 @@ impl<R: Send> Gathering<R> {
     fn end_wait(&self, cause: Cause) {
         // Relaxed: only the first of several threads records it.
         if on() && self.waits.swap(false, Ordering::Relaxed) {
-            wait_end(self.id, || self.shared.resource.id(), cause);
+            wait_end(self.origin.id(CALL), || self.shared.resource.id(), cause);
         }
     }
 
     /// Takes in results from number `first` on, and completes the handle if they were the last.
     fn place(&self, first: usize, results: Results<R>) {
-        let results: Results<R> = results.into_iter().map(|result| named_after(self.id, result)).collect();
+        let results: Results<R> =
+            results.into_iter().map(|result| named_after(&self.origin, result)).collect();
         let all = {
             // No foreign code runs under the lock: a place that is filled held an error of ours, and the
             // results that come too late are dropped outside.
@@ -177,7 +176,7 @@ impl<R: Send> Gathering<R> {
             mem::take(&mut found.results)
         };
         self.end_wait(Cause::Cancel);
-        record(Happened::Complete, self.id, 0);
+        self.origin.complete(CALL, 0);
         pending::complete(&self.slot, Ok(all));
     }
 }
@@ -224,13 +223,13 @@ impl<R: DeserializeOwned + Send> Caller for Gathering<R> {
     }
 
     fn id(&self) -> Id {
-        self.id
+        self.origin.id(CALL)
     }
 }
 
 /// Lets an error say which call it is of.
-fn named_after<R>(id: Id, result: Result<R, JoinError>) -> Result<R, JoinError> {
-    result.map_err(|error| error.of(|| subject(id)))
+fn named_after<R>(origin: &Origin, result: Result<R, JoinError>) -> Result<R, JoinError> {
+    result.map_err(|error| error.of(|| origin.subject(CALL)))
 }
 
 /// Drops results, which is foreign code: each on its own, since two panics in one unwinding abort.
@@ -260,7 +259,7 @@ unsafe impl<R: DeserializeOwned + Send> Rendezvous<Results<R>> for Gathering<R> 
 
     fn cancel(&self) {
         self.end_wait(Cause::Cancel);
-        record(Happened::Cancel, self.id, 0);
+        self.origin.record(CALL, Happened::Cancel, 0);
         // In a forked child the results may be locked for ever.
         if self.slot.is_finished() || self.shared.is_forked() {
             return;
@@ -271,7 +270,7 @@ unsafe impl<R: DeserializeOwned + Send> Rendezvous<Results<R>> for Gathering<R> 
         let found = mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner).results);
         // The results so far are dropped here, on the canceller's thread, and under no lock.
         drop_each(found);
-        pending::complete(&self.slot, Err(JoinError::cancelled().of(|| subject(self.id))));
+        pending::complete(&self.slot, Err(JoinError::cancelled().of(|| self.origin.subject(CALL))));
     }
 
     fn attend(&self) {
@@ -279,6 +278,6 @@ unsafe impl<R: DeserializeOwned + Send> Rendezvous<Results<R>> for Gathering<R> 
     }
 
     fn id(&self) -> Id {
-        self.id
+        self.origin.id(CALL)
     }
 }

@@ -18,9 +18,7 @@ use crate::{
     parent::shared::Shared,
 };
 use brigade_handle::{JoinError, JoinHandle, Place, Rendezvous, Signal, Slot, contain};
-use brigade_trace::{
-    Cause, Domain, Id, Kind, Site, fresh_id, record, record_spawn, subject, wait_begin_of, wait_end,
-};
+use brigade_trace::{Cause, Domain::Call as CALL, Id, Kind, Origin, Site, wait_begin_of, wait_end};
 use serde::de::DeserializeOwned;
 use std::{
     ptr,
@@ -41,7 +39,7 @@ struct Pending<R> {
     slot: Slot<R>,
     state: AtomicU8,
     on_cancel: OnCancel,
-    id: Id,
+    origin: Origin,
     shared: Arc<Shared>,
 }
 
@@ -59,11 +57,10 @@ pub(crate) fn new<R: DeserializeOwned + Send + 'static>(
     shared: Arc<Shared>,
     on_cancel: OnCancel,
 ) -> (Arc<dyn Caller>, JoinHandle<R>) {
-    let id = fresh_id(Domain::Call);
+    let origin = Origin::spawned(CALL);
     let pending =
-        Arc::new(Pending { slot: Slot::new(), state: AtomicU8::new(QUEUED), on_cancel, id, shared });
-    record_spawn(id);
-    wait_begin_of(id, || pending.shared.resource.id(), Cause::Slot, Site::here());
+        Arc::new(Pending { slot: Slot::new(), state: AtomicU8::new(QUEUED), on_cancel, origin, shared });
+    wait_begin_of(origin.id(CALL), || pending.shared.resource.id(), Cause::Slot, Site::here());
     (pending.clone(), JoinHandle::from_arc(pending))
 }
 
@@ -74,7 +71,7 @@ impl<R: DeserializeOwned + Send> Pending<R> {
         let left = self.state.compare_exchange(QUEUED, next, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if left {
             let cause = if next == SENT { Cause::Slot } else { Cause::Cancel };
-            wait_end(self.id, || self.shared.resource.id(), cause);
+            wait_end(self.origin.id(CALL), || self.shared.resource.id(), cause);
         }
         left
     }
@@ -111,8 +108,8 @@ impl<R: DeserializeOwned + Send> Pending<R> {
     }
 
     fn complete(&self, result: Result<R, JoinError>) {
-        record(Kind::Complete, self.id, u64::from(result.is_err()));
-        complete(&self.slot, result.map_err(|error| error.of(|| subject(self.id))));
+        self.origin.complete(CALL, u64::from(result.is_err()));
+        complete(&self.slot, result.map_err(|error| error.of(|| self.origin.subject(CALL))));
     }
 }
 
@@ -142,7 +139,7 @@ impl<R: DeserializeOwned + Send> Caller for Pending<R> {
         // SENT => QUEUED. Relaxed: see `leave_queue`.
         let back = self.state.compare_exchange(SENT, QUEUED, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if back {
-            wait_begin_of(self.id, || self.shared.resource.id(), Cause::Slot, Site::NONE);
+            wait_begin_of(self.origin.id(CALL), || self.shared.resource.id(), Cause::Slot, Site::NONE);
         }
         back
     }
@@ -164,7 +161,7 @@ impl<R: DeserializeOwned + Send> Caller for Pending<R> {
     }
 
     fn id(&self) -> Id {
-        self.id
+        self.origin.id(CALL)
     }
 }
 
@@ -179,7 +176,7 @@ unsafe impl<R: DeserializeOwned + Send> Rendezvous<R> for Pending<R> {
     }
 
     fn cancel(&self) {
-        record(Kind::Cancel, self.id, 0);
+        self.origin.record(CALL, Kind::Cancel, 0);
         if self.shared.is_forked() {
             return;
         }
@@ -199,6 +196,6 @@ unsafe impl<R: DeserializeOwned + Send> Rendezvous<R> for Pending<R> {
     }
 
     fn id(&self) -> Id {
-        self.id
+        self.origin.id(CALL)
     }
 }

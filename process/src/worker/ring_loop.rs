@@ -125,15 +125,15 @@ impl RingWorker {
                         argument = self.fetch()?;
                     }
                     let id = self.trace.call(self.number);
-                    let before = begin(id);
+                    begin(id);
                     if head.kind == Kind::Batch as u8 {
                         self.batch(ring, head, &argument)?;
-                        end(id, before, 1);
+                        end(id, 1);
                     } else {
                         let answer = self.call(head, &argument, &mut result)?;
                         self.worker.flush_stdout();
                         // Before the answer: the pool may read the trace as soon as it has that.
-                        end(id, before, 1);
+                        end(id, 1);
                         self.publish(ring, answer, head.place, &result)?;
                     }
                 }

@@ -1,6 +1,5 @@
 //! Yielding to other tasks.
 
-use brigade_trace::{Cause, because};
 use std::{
     future::Future,
     pin::Pin,
@@ -44,7 +43,7 @@ impl Future for YieldNow {
         if std::mem::replace(&mut self.yielded, true) {
             return Poll::Ready(());
         }
-        because(Cause::Yield, || cx.waker().wake_by_ref());
+        cx.waker().wake_by_ref();
         Poll::Pending
     }
 }

@@ -378,14 +378,21 @@ impl Source {
         seen.inspect(|_| self.end_wait(direction)).map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// Tells a trace that a task waits for readiness, unless one does already. A poll has no line of the
-    /// program to name.
+    /// Tells a trace that a task waits for readiness, unless one does already.
     #[inline]
     fn begin_wait(&self, direction: Direction) {
+        if brigade_trace::on() {
+            self.record_wait(direction);
+        }
+    }
+
+    /// A poll has no line of the program to name, so it names the one that spawned the task.
+    #[cold]
+    fn record_wait(&self, direction: Direction) {
         let waiter = &self.waiters[direction as usize];
         // Relaxed, here and below: the id publishes nothing.
-        if brigade_trace::on() && waiter.load(Relaxed) == 0 {
-            waiter.store(wait_begin(|| self.id, Cause::Readiness, Site::NONE).to_bits(), Relaxed);
+        if waiter.load(Relaxed) == 0 {
+            waiter.store(wait_begin(|| self.id, Cause::Readiness, Site::of_current()).to_bits(), Relaxed);
         }
     }
 

@@ -5,7 +5,7 @@
 //!             │ state      bits and reference count in one atomic     │  anyone, by its verbs
 //!             │ vtable     how to run, drop and free this F           │  read only
 //!             │ executor   where to go when woken                     │  read only
-//!             │ id         the name in a trace                        │  read only
+//!             │ origin     its id in a trace, and who spawned it      │  read only
 //!             │ signal     how far runner and handle are              │  runner completes, handle joins
 //!             │   note     the task's index in its executor's list    │  the executor
 //!             ├ stage ────────────────────────────────────────────────┤

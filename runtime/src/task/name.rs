@@ -5,7 +5,7 @@
 //! future that is dropped then answers: the outermost one.
 
 use brigade_handle::{JoinError, Subject, contain};
-use brigade_trace::Id;
+use brigade_trace::{Domain::Task, Origin};
 use std::{
     borrow::Cow,
     cell::RefCell,
@@ -36,7 +36,11 @@ impl Drop for Restore {
 
 /// Drops the future of a task that has no output, and says in the error which task that was.
 #[cold]
-pub(super) fn fail(id: Id, error: JoinError, drop_future: AssertUnwindSafe<impl FnOnce()>) -> JoinError {
+pub(super) fn fail(
+    origin: Origin,
+    error: JoinError,
+    drop_future: AssertUnwindSafe<impl FnOnce()>,
+) -> JoinError {
     let mut dropped = Ok(());
     let name = ask(|| dropped = catch_unwind(drop_future));
     let error = match dropped {
@@ -47,8 +51,8 @@ pub(super) fn fail(id: Id, error: JoinError, drop_future: AssertUnwindSafe<impl 
         }
     };
     error.of(|| match name {
-        Some(name) => Subject::new(id, Some(name)),
-        None => brigade_trace::subject(id),
+        Some(name) => Subject::new(origin.id(Task), Some(name)),
+        None => origin.subject(Task),
     })
 }
 

@@ -83,6 +83,7 @@ const UNSAFE: &[&str] = &[
     "runtime/src/sync/wait_queue.rs",
     "runtime/src/sys.rs",
     "runtime/src/task/cell.rs",
+    "runtime/src/task/cell/waker.rs",
     "runtime/src/task/memory.rs",
     "runtime/tests/allocations/counting.rs",
     "runtime/tests/broken/sys.rs",

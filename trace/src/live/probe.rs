@@ -79,14 +79,22 @@ impl Root {
     /// Polls the future by `poll`. `thread` wakes the thread that polls.
     #[inline]
     pub fn poll<R>(&mut self, thread: &Waker, poll: impl FnOnce(&Waker) -> Poll<R>) -> Poll<R> {
-        if !observe::is_live() && self.0.is_none() {
-            return poll(thread);
+        let watches = observe::on() || self.0.is_some();
+        let waker = if watches { self.begin_poll(thread) } else { thread };
+        let polled = poll(waker);
+        if watches {
+            self.end_poll(polled.is_pending());
         }
-        self.poll_watched(thread, poll)
+        polled
     }
 
+    /// A session that records hears nothing of these polls, other than that they are no part of a run.
     #[cold]
-    fn poll_watched<R>(&mut self, thread: &Waker, poll: impl FnOnce(&Waker) -> Poll<R>) -> Poll<R> {
+    #[inline(never)]
+    fn begin_poll<'a>(&'a mut self, thread: &'a Waker) -> &'a Waker {
+        if !observe::is_live() && self.0.is_none() {
+            return thread;
+        }
         let (_, root, waker) = self.0.get_or_insert_with(|| {
             let thread = Mutex::new(thread.clone());
             let root = Arc::new(RootState { state: AtomicU8::new(POLLING), thread });
@@ -103,11 +111,16 @@ impl Root {
         // Relaxed: a wake-up that comes before this is seen by the poll, as with any waker; the thread's own
         // waker synchronises. The table reads this as a hint that it checks twice.
         root.state.store(POLLING, Ordering::Relaxed);
-        let polled = poll(waker);
-        if polled.is_pending() {
+        waker
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn end_poll(&self, is_pending: bool) {
+        record::gap();
+        if let Some((_, root, _)) = self.0.as_ref().filter(|_| is_pending) {
             let _ = root.state.compare_exchange(POLLING, IDLE, Ordering::AcqRel, Ordering::Relaxed);
         }
-        polled
     }
 }
 

@@ -27,7 +27,7 @@ use crate::{
     },
 };
 use brigade_handle::{fork::Generation, wait};
-use brigade_trace::{clock, live::Root, park, unpark};
+use brigade_trace::{clock, gap, live::Root, park, unpark};
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
@@ -244,7 +244,7 @@ impl Core {
     /// Takes the tasks that other threads sent. Returns false if there were none.
     fn fetch(&self) -> bool {
         let mut queue = |task: Task| self.external.borrow_mut().push_back(task);
-        let first = self.shared.inbox.injector.pop_batch(|len| len, &mut queue);
+        let first = self.shared.inbox.injector.pop_batch(|len| len, &mut queue).inspect(|_| gap());
         let fetched = first.is_some();
         first.into_iter().for_each(queue);
         fetched
@@ -313,6 +313,7 @@ impl Core {
     /// turn the next round is.
     #[cold]
     pub(crate) fn check(&self) {
+        gap();
         let clock = &self.shared.driver.timers.clock;
         let now = clock.now();
         let may_be_external = self.turns.end_round(self.interval.end_round(now));
@@ -335,6 +336,7 @@ impl Core {
     /// and else in the reactor. If there is something already, the round goes on: otherwise a future of
     /// `block_on` that wakes itself would put off the check for ever.
     pub(crate) fn sleep(&self) {
+        gap();
         let clock = &self.shared.driver.timers.clock;
         let now = clock.now();
         let inbox = &self.shared.inbox;

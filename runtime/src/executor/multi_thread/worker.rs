@@ -33,7 +33,7 @@ use crate::{
     task::{self, Outcome, Task, budget},
 };
 use brigade_handle::fork::{self, Generation};
-use brigade_trace::{Cause, Domain, Id, Lane, lane, live::helper_thread};
+use brigade_trace::{Cause, Domain, Id, Lane, gap, lane, live::helper_thread};
 use std::{
     cell::{Cell, RefCell},
     sync::Arc,
@@ -175,6 +175,7 @@ impl Worker {
         if injector.len() == 0 {
             return None;
         }
+        gap();
         // The share is this worker's part of the injector. It is at most half of the free room, so the ring
         // does not overflow. A long poll is not worth a share: behind the ring the tasks would wait.
         let keeps_order = self.interval.is_after_each_poll() && self.queue.has_ring_tasks();
@@ -239,6 +240,7 @@ impl Worker {
     /// task from the injector.
     #[cold]
     fn check(&self) -> Option<Task> {
+        gap();
         let timers = &self.shared.driver.timers;
         let now = timers.clock.now();
         self.queue.end_round();

@@ -26,7 +26,7 @@ use crate::{
     },
     task::Task,
 };
-use brigade_trace::{Kind, clock, record};
+use brigade_trace::{Kind, clock, gap, record};
 use std::{cell::Cell, sync::atomic::Ordering, time::Duration};
 
 /// Thieves leave a task alone this long, because its owner will probably run it first.
@@ -73,6 +73,7 @@ impl Worker {
     /// Looks for a task of another worker, unless enough workers are searching already.
     #[cold]
     pub(super) fn search(&self) -> Option<Task> {
+        gap();
         if self.awake.get() == Awake::Working {
             if !self.shared.idle.try_search() {
                 return None;
