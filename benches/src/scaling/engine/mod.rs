@@ -234,13 +234,13 @@ impl Thread {
         self.take_core().await;
         let time = {
             let thread = &mut self.engine.threads.borrow_mut()[self.id];
-            let time = picos(cost) + std::mem::take(&mut thread.debt);
-            thread.cpu += time;
-            time
+            picos(cost) + std::mem::take(&mut thread.debt)
         };
         if time > 0 {
             self.wait(Some(self.now() + time)).await;
         }
+        // Work that the end of the simulation cuts off does not count: it would exceed the wall time.
+        self.engine.threads.borrow_mut()[self.id].cpu += time;
         if self.now() - self.engine.threads.borrow()[self.id].core_since >= SLICE {
             self.give_way().await;
         }
