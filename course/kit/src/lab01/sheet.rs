@@ -4,7 +4,7 @@ use crate::{Hint, Incident, Lab, Question, Stuck, Test};
 use brigade_explore::runtime::Runtime;
 use std::{
     future::poll_fn,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 const LOST: Stuck = Stuck { rule: "lost-wake", expected: "block_on polls the future again after a wake-up" };
@@ -86,20 +86,25 @@ pub static LAB: Lab = Lab {
             ask: |case| {
                 let polls = case.number(2, 9);
                 format!(
-                    "A future wakes itself in each poll, until it is ready at its poll number {polls}. It calls \
-                     the waker in that last poll as well. How often does `block_on` sleep?"
+                    "A future keeps a clone of its waker in each poll and wakes itself, until it is ready at its \
+                     poll number {polls}. After `block_on` has returned, all clones are called. How often was \
+                     the future polled in the end?"
                 )
             },
             run: |case| {
                 let last = case.number(2, 9);
-                let polls = count_polls(move |context, polls| {
+                let (mut kept, mut seen) = (Vec::new(), 0);
+                count_polls(|context, polls| {
+                    seen = polls;
+                    kept.push(context.waker().clone());
                     context.waker().wake_by_ref();
                     polls == last
                 });
-                // Each poll but the last returned `Pending` with the flag set.
-                polls - last
+                kept.into_iter().for_each(Waker::wake);
+                seen
             },
-            why: "The flag is set before each sleep, so the thread finds it there and does not sleep at all.",
+            why: "A waker may live longer than the call that made it. Then it wakes nobody: it sets a flag at \
+                  which nobody looks any more.",
         },
     ],
     incident: Incident {
