@@ -42,6 +42,7 @@ pub struct Builder {
     sink: Option<Sink>,
     initializer: Option<Result<(Name, Vec<u8>), String>>,
     interrupts: Interrupts,
+    reports_stuck: bool,
     // --- the command ---
     environment: Vec<(OsString, OsString)>,
     cleared: bool,
@@ -98,6 +99,7 @@ impl Builder {
             sink: None,
             initializer: None,
             interrupts: Interrupts::Owner,
+            reports_stuck: brigade_trace::live::is_wanted(),
             environment: Vec::new(),
             cleared: false,
             directory: None,
@@ -307,6 +309,19 @@ impl Builder {
         self
     }
 
+    /// Reports what can never go on, to stderr, as the builders of the other executors do
+    /// ([`brigade_trace::live`]). The variable `BRIGADE_STUCK=1` does it for a whole program.
+    ///
+    /// ```
+    /// brigade_process::init();
+    /// let _procs = brigade_process::ProcessPool::builder().workers(1).report_stuck().build().unwrap();
+    /// assert!(brigade_trace::on());
+    /// ```
+    pub fn report_stuck(mut self) -> Self {
+        self.reports_stuck = true;
+        self
+    }
+
     /// Starts the pool and its workers.
     ///
     /// ```
@@ -352,13 +367,12 @@ impl Builder {
             command.zygote = Some(zygote.frame());
             self.setup = workers;
         }
-        command.piped = self.sink.is_some();
+        let watching = self.reports_stuck.then(brigade_trace::live::report_stuck).transpose()?;
         let launcher = self.launcher.unwrap_or_else(|| Box::new(Local::default()));
-        let is_heard = command.piped || launcher.is_heard();
-        let sink = self.sink.or_else(|| is_heard.then(output::plain));
+        let is_heard = self.sink.is_some() || launcher.is_heard();
+        let output = self.sink.or_else(|| is_heard.then(output::plain)).map(Output::new).transpose()?;
         command.piped = is_heard;
-        let output = sink.map(Output::new).transpose()?;
-        ProcessPool::start(workers, launcher, command, self.setup, output)
+        ProcessPool::start(workers, launcher, command, self.setup, output, watching)
     }
 
     fn command(&mut self) -> io::Result<Command> {

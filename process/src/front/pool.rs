@@ -142,13 +142,12 @@ impl ProcessPool {
         command: Command,
         setup: Setup,
         output: Option<Output>,
+        watching: Option<live::Watching>,
     ) -> io::Result<Self> {
         let told = |error: io::Error, what| {
             io::Error::new(error.kind(), format!("starting the pool: {what}: {error}"))
         };
         live::attachable_if_wanted();
-        // Before there are threads, as in the other executors.
-        let watching = live::is_wanted().then(live::report_stuck).transpose()?;
         let shared = Shared::new(workers, setup.busy_poll).map_err(|error| told(error, "eventfd"))?;
         let shared = Arc::new(shared);
         let poller = Poller::new().map_err(|error| told(error, "epoll_create1"))?;

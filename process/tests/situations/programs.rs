@@ -33,8 +33,10 @@ pub(crate) fn build_a_pool_if_asked() {
             fs::write(&other, "this is no program").unwrap();
             fs::rename(other, this.unwrap()).unwrap();
         }
-        "observed" => {
-            let procs = ProcessPool::new(1).unwrap();
+        "observed" | "observed by its builder" => {
+            let builder = ProcessPool::builder().workers(1);
+            let builder = if mode == "observed" { builder } else { builder.report_stuck() };
+            let procs = builder.build().unwrap();
             println!("{} {}", brigade_trace::on(), brigade_trace::live::fetch(process::id()).is_ok());
             drop(procs);
             process::exit(0);
@@ -122,6 +124,7 @@ pub(crate) fn a_program_that_was_deleted_or_replaced_goes_on() {
 pub(crate) fn a_program_with_only_this_pool_can_be_observed() {
     let this = env::current_exe().unwrap();
     assert_eq!(said(Command::new(&this).env("BRIGADE_STUCK", "1"), "observed"), ["true false"]);
+    assert_eq!(said(&mut Command::new(&this), "observed by its builder"), ["true false"]);
     assert_eq!(said(Command::new(&this).env("BRIGADE_ATTACH", "1"), "observed"), ["true true"]);
 }
 
