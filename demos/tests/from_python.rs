@@ -333,6 +333,14 @@ fn multiprocessing_in_depth() -> io::Result<()> {
 
 const _: fn() -> io::Result<()> = multiprocessing_in_depth;
 
+#[test]
+fn a_test_under_every_interleaving() {
+    let test = || async {
+        assert_eq!(brigade_explore::runtime::spawn(async { 7 }).await.unwrap(), 7);
+    };
+    brigade_explore::Explore::new().check(test);
+}
+
 /// The pieces of code in a column of the page's tables, each with the left cell of its row.
 fn column(number: usize) -> Vec<(String, String)> {
     let rows = PAGE.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Python |"));
@@ -358,7 +366,7 @@ fn every_name_of_ours_on_the_page_is_used_here() {
 
 #[test]
 fn every_command_on_the_page_is_one() {
-    let output = Command::new(env!("CARGO_BIN_EXE_brigade")).arg("list").output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_brigade")).arg("--help").output().unwrap();
     let list = String::from_utf8(output.stdout).unwrap();
     let known: BTreeSet<_> = list.lines().filter_map(|line| line.split_whitespace().next()).collect();
     for (python, command) in column(3) {

@@ -46,7 +46,7 @@ fn show(output: &Output, _: &ArgMatches) -> Result<Exit, CommandError> {
     report(output, "no lock", bare.lost(), bare.made, nanoseconds(bare.time, bare.made));
     let is_recorded = observe::records();
     let per_worker = if is_recorded { RECORDED_ADDITIONS_PER_WORKER } else { ADDITIONS_PER_WORKER };
-    let (total, time) = add_with_lock(&pool, per_worker)?;
+    let (total, time) = sum(&pool, per_worker)?;
     pool.shutdown();
     let made = 2 * per_worker;
     report(output, "lock", made - total, made, nanoseconds(time, made));
@@ -84,8 +84,8 @@ fn lesson(bare: &Additions, lost: u64, nanos: f64, is_recorded: bool) -> String 
 }
 
 // --code from here
-/// Lets two workers add under a lock. Returns the sum and its time.
-fn add_with_lock(pool: &Pool, per_worker: u64) -> Result<(u64, Duration), CommandError> {
+/// Has two workers add under a lock. Returns the sum and its time.
+fn sum(pool: &Pool, times: u64) -> Result<(u64, Duration), CommandError> {
     let number = Arc::new(Lock::new("number", 0_u64));
     let theirs = number.clone();
     let (results, time) = clock::timed(|| {
@@ -93,7 +93,7 @@ fn add_with_lock(pool: &Pool, per_worker: u64) -> Result<(u64, Duration), Comman
         let add = move |_| {
             both.wait();
             let add_one = |_| theirs.lock().map(|mut number| *number += 1);
-            (0..per_worker).try_for_each(add_one)
+            (0..times).try_for_each(add_one)
         };
         pool.map(add, 0..2)
     });
