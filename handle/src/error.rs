@@ -4,7 +4,7 @@ use crate::{Id, Lost, Subject};
 use std::{
     any::Any,
     borrow::Cow,
-    fmt,
+    fmt, io,
     panic::{RefUnwindSafe, UnwindSafe},
 };
 
@@ -34,6 +34,19 @@ pub enum JoinError {
     Cancelled(Subject),
     /// The worker that had the work is gone, or its answer could not be read.
     Lost(Lost, Subject),
+}
+
+/// Adds the name of a thread to the error with which the system refuses it. The kind of the error stays.
+///
+/// ```
+/// use std::io::{Error, ErrorKind};
+///
+/// let error = brigade_handle::refused_thread("oven", Error::from(ErrorKind::WouldBlock));
+/// assert_eq!(error.kind(), ErrorKind::WouldBlock);
+/// assert!(error.to_string().starts_with("the thread oven: "));
+/// ```
+pub fn refused_thread(name: &str, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("the thread {name}: {error}"))
 }
 
 /// A panic that happened in another process. Only its text crossed the boundary, not its payload.

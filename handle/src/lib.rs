@@ -102,7 +102,7 @@ mod wait_for;
 
 pub use as_completed::{AsCompleted, as_completed};
 pub use cancel_handle::{CancelHandle, CancelVerbs, Look};
-pub use error::{JoinError, RemotePanic, panic_message};
+pub use error::{JoinError, RemotePanic, panic_message, refused_thread};
 pub use forget::{contain, forget_panic, note_unseen};
 pub use identity::{Domain, Id, Subject};
 pub use join_handle::JoinHandle;

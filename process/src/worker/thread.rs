@@ -1,5 +1,6 @@
 //! The threads that a worker has beside the one that runs its calls.
 
+use brigade_handle::refused_thread;
 use std::{hint, io, sync::mpsc, thread};
 
 /// Room for a thread that polls, encodes a frame and does little else.
@@ -17,7 +18,7 @@ pub(super) fn start(name: &str, run: impl FnOnce() + Send + 'static) -> io::Resu
         run();
     };
     let thread = thread::Builder::new().name(name.into()).stack_size(STACK_BYTES).spawn(body);
-    thread.map_err(|error| io::Error::new(error.kind(), format!("the thread {name}: {error}")))?;
+    thread.map_err(|error| refused_thread(name, error))?;
     // Nothing is ever sent: an error means that the thread has dropped its end.
     let _ = runs.recv();
     Ok(())

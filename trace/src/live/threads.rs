@@ -3,7 +3,7 @@
 
 use super::{graph::LaneState, table::lock, watch};
 use crate::{clock, export::Lane, record};
-use brigade_handle::{Id, fork::PerProcess};
+use brigade_handle::{Id, fork::PerProcess, refused_thread};
 use std::{
     collections::BTreeMap,
     io,
@@ -17,7 +17,7 @@ static THREADS: PerProcess<Mutex<BTreeMap<u64, LaneState>>> = PerProcess::new();
 /// Starts a thread of this crate. If the system refuses it, the error names it.
 pub(crate) fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     let thread = Builder::new().name(name.into()).spawn(run);
-    thread.map_err(|error| io::Error::new(error.kind(), format!("the thread {name}: {error}")))
+    thread.map_err(|error| refused_thread(name, error))
 }
 
 /// Notes this thread as one of ours until it ends.

@@ -2,7 +2,7 @@
 //! never waits for an input.
 
 use super::inputs::Reading;
-use brigade_handle::{contain, fork::Generation};
+use brigade_handle::{contain, fork::Generation, refused_thread};
 use std::{
     any::Any,
     collections::VecDeque,
@@ -96,8 +96,7 @@ impl<A> Feeder<A> {
             contain(|| drop(inputs));
             theirs.tell(theirs.lock(), |state| (state.is_over, state.panic) = (true, fed.err()));
         });
-        thread
-            .map_err(|error| io::Error::new(error.kind(), format!("the thread brigade-feeder: {error}")))?;
+        thread.map_err(|error| refused_thread("brigade-feeder", error))?;
         Ok(Self { queue, generation: Generation::current() })
     }
 

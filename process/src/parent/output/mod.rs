@@ -23,7 +23,7 @@ use crate::{
     parent::WorkerKey,
     sys::{self, Bell, Watch},
 };
-use brigade_handle::{contain, forget_panic};
+use brigade_handle::{contain, forget_panic, refused_thread};
 use std::{
     fmt, io,
     os::fd::{AsFd, OwnedFd},
@@ -153,8 +153,7 @@ impl Output {
             theirs.lock().is_done = true;
             theirs.done.notify_all();
         });
-        let thread = thread
-            .map_err(|error| io::Error::new(error.kind(), format!("the thread brigade-output: {error}")))?;
+        let thread = thread.map_err(|error| refused_thread("brigade-output", error))?;
         Ok(Self { shared, thread: Some(thread) })
     }
 

@@ -32,7 +32,7 @@ use crate::{
     task::{self, Task},
     time::clock::Clock,
 };
-use brigade_handle::{forget_panic, wait};
+use brigade_handle::{forget_panic, refused_thread, wait};
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -107,8 +107,7 @@ pub(crate) fn start(
                 // The workers that were not started count as ended.
                 shared.alive.fetch_sub(workers - index, Ordering::AcqRel);
                 let _cancelled = close(&shared, &threads, ShutdownMode::Cancel);
-                let text = format!("the thread {name}-{index}: {error}");
-                return Err(io::Error::new(error.kind(), text));
+                return Err(refused_thread(&format!("{name}-{index}"), error));
             }
         }
     }
