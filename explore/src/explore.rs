@@ -36,10 +36,22 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Panics unless no run has failed.
-    fn demand(self) {
+    /// Returns what was covered by a check that must pass.
+    ///
+    /// ```
+    /// use brigade_explore::Explore;
+    ///
+    /// let coverage = Explore::new().schedules(100).explore(|| async {}).expect_pass();
+    /// assert!(coverage.schedules > 0);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics with a report if a run has failed, and if a schedule that was replayed does not fit.
+    #[track_caller]
+    pub fn expect_pass(self) -> Coverage {
         match self {
-            Self::Passed(_) => {}
+            Self::Passed(coverage) => coverage,
             Self::Failed(failed) => {
                 failed.write_if_asked();
                 panic!("{failed}")
@@ -54,6 +66,27 @@ impl Verdict {
                     failed.unwrap_or_default(),
                 );
             }
+        }
+    }
+
+    /// Returns the failure of a check that must fail: of a test that a mistake is found, for example.
+    ///
+    /// ```
+    /// use brigade_explore::Explore;
+    ///
+    /// let failed = Explore::new().explore(|| async { panic!("no salt") }).expect_failure();
+    /// assert!(failed.to_string().contains("no salt"));
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if no run has failed.
+    #[track_caller]
+    pub fn expect_failure(self) -> Failed {
+        match self {
+            Self::Failed(failed) => *failed,
+            Self::Passed(coverage) => panic!("all of {} schedules pass", coverage.schedules),
+            Self::Unfit { .. } => panic!("{self:?}"),
         }
     }
 }
@@ -151,9 +184,9 @@ impl Explore {
         match env::var(VARIABLE) {
             Ok(text) => {
                 let schedule = text.parse().unwrap_or_else(|error| panic!("{VARIABLE}: {error}"));
-                self.replay_threads(schedule, code).demand();
+                _ = self.replay_threads(schedule, code).expect_pass();
             }
-            Err(_) => self.explore_threads(code).demand(),
+            Err(_) => _ = self.explore_threads(code).expect_pass(),
         }
     }
 

@@ -28,11 +28,7 @@ fn count_by_turns() {
 
 #[test]
 fn two_threads_that_wait_awake_by_turns_come_to_an_end() {
-    match Explore::new().schedules(300).steps(5_000).explore_threads(count_by_turns) {
-        Verdict::Passed(_) => {}
-        Verdict::Failed(failed) => panic!("{failed}"),
-        unfit @ Verdict::Unfit { .. } => panic!("{unfit:?}"),
-    }
+    Explore::new().schedules(300).steps(5_000).explore_threads(count_by_turns).expect_pass();
 }
 
 #[test]

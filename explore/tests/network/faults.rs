@@ -1,6 +1,6 @@
 //! Faults that a program asks for.
 
-use crate::{coarse, failed, passed};
+use crate::coarse;
 use brigade_explore::{
     handle::explore::Kind,
     net::{Faults, set_faults},
@@ -50,13 +50,13 @@ async fn order_over_a_bad_line(gives_up: bool) {
 
 #[test]
 fn a_reset_in_the_middle_is_found() {
-    let broken = failed(coarse(1_000).explore(|| order_over_a_bad_line(true)));
+    let broken = coarse(1_000).explore(|| order_over_a_bad_line(true)).expect_failure();
     assert_eq!((broken.schedule.deviations().len(), broken.schedule.count(Kind::Fault)), (1, 1), "{broken}");
 }
 
 #[test]
 fn a_client_that_tries_again_bears_resets() {
-    passed(coarse(1_000).explore(|| order_over_a_bad_line(false)));
+    coarse(1_000).explore(|| order_over_a_bad_line(false)).expect_pass();
 }
 
 #[test]
@@ -74,11 +74,11 @@ fn datagrams_are_lost_and_doubled_only_if_a_program_asks_for_it() {
             assert!(expected.contains(&count), "{count}");
         }
     };
-    passed(coarse(500).explore(program(Faults::none(), &[1])));
-    passed(coarse(500).explore(program(Faults::none().losses().duplicates(), &[0, 1, 2])));
-    let lost = failed(coarse(500).explore(program(Faults::none().losses(), &[1])));
+    coarse(500).explore(program(Faults::none(), &[1])).expect_pass();
+    coarse(500).explore(program(Faults::none().losses().duplicates(), &[0, 1, 2])).expect_pass();
+    let lost = coarse(500).explore(program(Faults::none().losses(), &[1])).expect_failure();
     assert_eq!(lost.failure.message, "0");
-    let doubled = failed(coarse(500).explore(program(Faults::none().duplicates(), &[1])));
+    let doubled = coarse(500).explore(program(Faults::none().duplicates(), &[1])).expect_failure();
     assert_eq!(doubled.failure.message, "2");
 }
 
@@ -98,7 +98,7 @@ fn a_stall_meets_a_timeout() {
             kitchen.await.unwrap().unwrap();
         }
     };
-    passed(coarse(500).explore(program(Faults::none())));
-    let late = failed(coarse(500).explore(program(Faults::none().stalls())));
+    coarse(500).explore(program(Faults::none())).expect_pass();
+    let late = coarse(500).explore(program(Faults::none().stalls())).expect_failure();
     assert_eq!(late.schedule.count(Kind::Arrival), 1, "{late}");
 }

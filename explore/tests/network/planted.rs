@@ -1,6 +1,6 @@
 //! Planted bugs of networks, each beside its right version.
 
-use crate::{coarse, failed, passed};
+use crate::coarse;
 use brigade_explore::{
     Class,
     handle::explore::Kind,
@@ -35,7 +35,7 @@ async fn follow_a_cart(looks_at_numbers: bool) {
 
 #[test]
 fn a_datagram_that_is_overtaken_moves_the_cart_back() {
-    let back = failed(coarse(2_000).explore(|| follow_a_cart(false)));
+    let back = coarse(2_000).explore(|| follow_a_cart(false)).expect_failure();
     assert!(back.failure.message.contains("the cart jumps back"), "{back}");
     let [deviation] = back.schedule.deviations() else { panic!("{back}") };
     assert!([Kind::Datagram, Kind::Arrival].contains(&deviation.key.kind()), "{back}");
@@ -43,7 +43,7 @@ fn a_datagram_that_is_overtaken_moves_the_cart_back() {
 
 #[test]
 fn numbers_keep_the_cart_where_it_is() {
-    let coverage = passed(coarse(2_000).explore(|| follow_a_cart(true)));
+    let coverage = coarse(2_000).explore(|| follow_a_cart(true)).expect_pass();
     assert!(coverage.all_deviations >= 1, "{coverage:?}");
 }
 
@@ -79,12 +79,12 @@ async fn read_to_end(trusts_short_reads: bool) {
 
 #[test]
 fn readiness_that_is_cleared_after_a_short_read_is_lost() {
-    let lost = failed(coarse(2_000).explore(|| read_to_end(true)));
+    let lost = coarse(2_000).explore(|| read_to_end(true)).expect_failure();
     assert!([Class::LostWakeUp, Class::Stuck].contains(&lost.failure.class), "{lost}");
     assert!(lost.schedule.deviations().len() <= 1, "{lost}");
 }
 
 #[test]
 fn readiness_that_only_an_attempt_clears_is_never_lost() {
-    passed(coarse(2_000).explore(|| read_to_end(false)));
+    coarse(2_000).explore(|| read_to_end(false)).expect_pass();
 }

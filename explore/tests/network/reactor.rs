@@ -1,6 +1,6 @@
 //! A reactor of one's own, over mio: checked like the one of the runtime.
 
-use crate::{coarse, failed, passed};
+use crate::coarse;
 use brigade_explore::{
     Class, Explore,
     mio::{Events, Interest, Poll, Token, Waker, net::UnixStream},
@@ -81,12 +81,12 @@ fn program(looks_again: bool) -> impl Fn() + Send + Sync + 'static {
 
 #[test]
 fn a_reader_that_does_not_look_again_loses_a_report() {
-    let lost = failed(Explore::new().schedules(3_000).explore_threads(program(false)));
+    let lost = Explore::new().schedules(3_000).explore_threads(program(false)).expect_failure();
     assert!([Class::LostWakeUp, Class::Stuck].contains(&lost.failure.class), "{lost}");
 }
 
 #[test]
 fn a_reader_that_looks_again_loses_none() {
-    passed(Explore::new().schedules(1_000).explore_threads(program(true)));
-    passed(coarse(1_000).explore_threads(program(true)));
+    Explore::new().schedules(1_000).explore_threads(program(true)).expect_pass();
+    coarse(1_000).explore_threads(program(true)).expect_pass();
 }

@@ -1,6 +1,6 @@
 //! TCP connections.
 
-use crate::{coarse, failed, passed};
+use crate::coarse;
 use brigade_explore::{
     Class,
     handle::{clock, explore::Kind},
@@ -54,70 +54,78 @@ async fn echo_with_half_close() {
 
 #[test]
 fn an_echo_with_a_half_close_passes_all_schedules() {
-    let coverage = passed(coarse(3_000).explore(echo_with_half_close));
+    let coverage = coarse(3_000).explore(echo_with_half_close).expect_pass();
     assert!(coverage.all_deviations >= 1, "{coverage:?}");
-    passed(coarse(500).workers(0).explore(echo_with_half_close));
+    coarse(500).workers(0).explore(echo_with_half_close).expect_pass();
 }
 
 #[test]
 fn two_writers_share_a_connection_and_lose_nothing() {
-    passed(coarse(1_000).explore(|| async {
-        let (client, mut server) = connected().await;
-        let client = Arc::new(client);
-        let write = |byte: u8| {
-            let client = client.clone();
-            spawn(async move { (&*client).write_all(&[byte; 5]).await })
-        };
-        let writers = [write(b'a'), write(b'b')];
-        drop(client);
-        for writer in writers {
-            writer.await.unwrap().unwrap();
-        }
-        let mut all = Vec::new();
-        server.read_to_end(&mut all).await.unwrap();
-        all.sort_unstable();
-        assert_eq!(all, b"aaaaabbbbb");
-    }));
+    coarse(1_000)
+        .explore(|| async {
+            let (client, mut server) = connected().await;
+            let client = Arc::new(client);
+            let write = |byte: u8| {
+                let client = client.clone();
+                spawn(async move { (&*client).write_all(&[byte; 5]).await })
+            };
+            let writers = [write(b'a'), write(b'b')];
+            drop(client);
+            for writer in writers {
+                writer.await.unwrap().unwrap();
+            }
+            let mut all = Vec::new();
+            server.read_to_end(&mut all).await.unwrap();
+            all.sort_unstable();
+            assert_eq!(all, b"aaaaabbbbb");
+        })
+        .expect_pass();
 }
 
 #[test]
 fn a_buffer_that_is_full_holds_the_writer_back() {
-    passed(coarse(50).explore(|| async {
-        let (client, mut server) = connected().await;
-        let (reading, mut writing) = client.into_split();
-        drop(reading);
-        let bytes: Vec<u8> = (0..70_000_u32).map(|n| (n % 251) as u8).collect();
-        let theirs = bytes.clone();
-        let writer = spawn(async move { writing.write_all(&theirs).await });
-        let mut all = Vec::new();
-        server.read_to_end(&mut all).await.unwrap();
-        assert!(all == bytes);
-        writer.await.unwrap().unwrap();
-    }));
+    coarse(50)
+        .explore(|| async {
+            let (client, mut server) = connected().await;
+            let (reading, mut writing) = client.into_split();
+            drop(reading);
+            let bytes: Vec<u8> = (0..70_000_u32).map(|n| (n % 251) as u8).collect();
+            let theirs = bytes.clone();
+            let writer = spawn(async move { writing.write_all(&theirs).await });
+            let mut all = Vec::new();
+            server.read_to_end(&mut all).await.unwrap();
+            assert!(all == bytes);
+            writer.await.unwrap().unwrap();
+        })
+        .expect_pass();
 }
 
 #[test]
 fn nobody_listens_and_the_connection_is_refused() {
-    passed(coarse(300).explore(|| async {
-        let error = TcpStream::connect("127.0.0.1:7").await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
-        let listener = TcpListener::bind("[::1]:7").await.unwrap();
-        let taken = TcpListener::bind("[::]:7").await.unwrap_err();
-        assert_eq!(taken.kind(), ErrorKind::AddrInUse);
-        drop(listener);
-        TcpListener::bind("[::]:7").await.unwrap();
-    }));
+    coarse(300)
+        .explore(|| async {
+            let error = TcpStream::connect("127.0.0.1:7").await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+            let listener = TcpListener::bind("[::1]:7").await.unwrap();
+            let taken = TcpListener::bind("[::]:7").await.unwrap_err();
+            assert_eq!(taken.kind(), ErrorKind::AddrInUse);
+            drop(listener);
+            TcpListener::bind("[::]:7").await.unwrap();
+        })
+        .expect_pass();
 }
 
 #[test]
 fn a_connection_that_nobody_accepts_is_reset_with_its_listener() {
-    passed(coarse(300).explore(|| async {
-        let listener = TcpListener::bind("localhost:0").await.unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        drop(listener);
-        let error = client.read(&mut [0; 8]).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
-    }));
+    coarse(300)
+        .explore(|| async {
+            let listener = TcpListener::bind("localhost:0").await.unwrap();
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            drop(listener);
+            let error = client.read(&mut [0; 8]).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        })
+        .expect_pass();
 }
 
 /// A server that accepts until it is told to stop, and serves all that it has accepted.
@@ -146,7 +154,7 @@ async fn accept_against_shutdown() {
 
 #[test]
 fn accepting_ends_with_the_server_and_serves_who_came() {
-    passed(coarse(1_000).explore(accept_against_shutdown));
+    coarse(1_000).explore(accept_against_shutdown).expect_pass();
 }
 
 #[test]
@@ -169,20 +177,22 @@ fn a_timeout_and_a_read_meet_in_both_orders() {
             cook.await.unwrap().unwrap();
         }
     };
-    passed(coarse(1_000).explore(program(true)));
-    let early = failed(coarse(1_000).explore(program(false)));
+    coarse(1_000).explore(program(true)).expect_pass();
+    let early = coarse(1_000).explore(program(false)).expect_failure();
     assert_eq!(early.failure.class, Class::Panic, "{early}");
 }
 
 #[test]
 fn time_passes_while_bytes_are_under_way() {
-    let late = failed(coarse(1_000).explore(|| async {
-        let (mut client, mut server) = connected().await;
-        let before = clock::now();
-        server.write_all(b"s").await.unwrap();
-        client.read_exact(&mut [0]).await.unwrap();
-        assert!(clock::now() - before < Duration::from_millis(100), "late");
-    }));
+    let late = coarse(1_000)
+        .explore(|| async {
+            let (mut client, mut server) = connected().await;
+            let before = clock::now();
+            server.write_all(b"s").await.unwrap();
+            client.read_exact(&mut [0]).await.unwrap();
+            assert!(clock::now() - before < Duration::from_millis(100), "late");
+        })
+        .expect_failure();
     assert_eq!(late.schedule.to_string().matches("arrival").count(), 1, "{late}");
     assert_eq!((late.schedule.deviations().len(), late.schedule.count(Kind::Arrival)), (1, 1), "{late}");
 }
@@ -199,72 +209,82 @@ async fn one_read_is_one_message() {
 
 #[test]
 fn a_program_that_takes_one_read_for_a_message_is_found() {
-    let short = failed(coarse(1_000).explore(one_read_is_one_message));
+    let short = coarse(1_000).explore(one_read_is_one_message).expect_failure();
     assert_eq!((short.schedule.deviations().len(), short.schedule.count(Kind::Length)), (1, 1), "{short}");
 }
 
 #[test]
 fn ends_and_errors_are_those_of_linux() {
-    passed(coarse(300).explore(|| async {
-        let (client, mut server) = connected().await;
-        client.shutdown(Shutdown::Write).unwrap();
-        assert_eq!((&client).write(b"x").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
-        assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 0);
-        // The bytes in the buffer of a side that closes are lost, which its peer is told.
-        server.write_all(b"soup").await.unwrap();
-        client.peek(&mut [0; 8]).await.unwrap();
-        drop(client);
-        let mut results = Vec::new();
-        while results.last().is_none_or(Result::is_ok) {
-            results.push(server.write(b"x").await);
-            sleep(Duration::from_secs(1)).await;
-        }
-        let kind = results.pop().unwrap().unwrap_err().kind();
-        assert!([ErrorKind::BrokenPipe, ErrorKind::ConnectionReset].contains(&kind), "{kind:?}");
-    }));
+    coarse(300)
+        .explore(|| async {
+            let (client, mut server) = connected().await;
+            client.shutdown(Shutdown::Write).unwrap();
+            assert_eq!((&client).write(b"x").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+            assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 0);
+            // The bytes in the buffer of a side that closes are lost, which its peer is told.
+            server.write_all(b"soup").await.unwrap();
+            client.peek(&mut [0; 8]).await.unwrap();
+            drop(client);
+            let mut results = Vec::new();
+            while results.last().is_none_or(Result::is_ok) {
+                results.push(server.write(b"x").await);
+                sleep(Duration::from_secs(1)).await;
+            }
+            let kind = results.pop().unwrap().unwrap_err().kind();
+            assert!([ErrorKind::BrokenPipe, ErrorKind::ConnectionReset].contains(&kind), "{kind:?}");
+        })
+        .expect_pass();
 }
 
 #[test]
 fn calls_for_a_descriptor_are_refused_by_name() {
-    passed(coarse(10).explore(|| async {
-        let theirs = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let error = TcpListener::from_std(theirs).unwrap_err();
-        assert!(error.to_string().contains("TcpListener"), "{error}");
-    }));
-    let as_fd = failed(coarse(10).explore(|| async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let _ = std::os::fd::AsFd::as_fd(&listener);
-    }));
+    coarse(10)
+        .explore(|| async {
+            let theirs = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let error = TcpListener::from_std(theirs).unwrap_err();
+            assert!(error.to_string().contains("TcpListener"), "{error}");
+        })
+        .expect_pass();
+    let as_fd = coarse(10)
+        .explore(|| async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let _ = std::os::fd::AsFd::as_fd(&listener);
+        })
+        .expect_failure();
     assert!(as_fd.failure.message.contains("as_fd of a TcpListener"), "{as_fd}");
-    let into_std = failed(coarse(10).explore(|| async {
-        let _ = TcpListener::bind("127.0.0.1:0").await.unwrap().into_std();
-    }));
+    let into_std = coarse(10)
+        .explore(|| async {
+            let _ = TcpListener::bind("127.0.0.1:0").await.unwrap().into_std();
+        })
+        .expect_failure();
     assert!(into_std.failure.message.contains("into_std of a TcpListener"), "{into_std}");
 }
 
 #[test]
 fn many_connections_at_once_are_all_served() {
-    passed(coarse(200).explore(|| async {
-        let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
-        let server = spawn(async move {
-            for _ in 0..3 {
-                let (stream, _) = listener.accept().await.unwrap();
-                drop(spawn(echo(stream)));
+    coarse(200)
+        .explore(|| async {
+            let listener = TcpListener::bind("0.0.0.0:80").await.unwrap();
+            let server = spawn(async move {
+                for _ in 0..3 {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    drop(spawn(echo(stream)));
+                }
+            });
+            let clients = (0..3_u8).map(|number| {
+                spawn(async move {
+                    let mut stream = TcpStream::connect("127.0.0.1:80").await.unwrap();
+                    stream.write_all(&[number; 2]).await.unwrap();
+                    stream.close().await.unwrap();
+                    let mut back = Vec::new();
+                    stream.read_to_end(&mut back).await.unwrap();
+                    assert_eq!(back, [number; 2]);
+                })
+            });
+            for client in gather(clients).await {
+                client.unwrap();
             }
-        });
-        let clients = (0..3_u8).map(|number| {
-            spawn(async move {
-                let mut stream = TcpStream::connect("127.0.0.1:80").await.unwrap();
-                stream.write_all(&[number; 2]).await.unwrap();
-                stream.close().await.unwrap();
-                let mut back = Vec::new();
-                stream.read_to_end(&mut back).await.unwrap();
-                assert_eq!(back, [number; 2]);
-            })
-        });
-        for client in gather(clients).await {
-            client.unwrap();
-        }
-        server.await.unwrap();
-    }));
+            server.await.unwrap();
+        })
+        .expect_pass();
 }

@@ -1,6 +1,6 @@
 //! A run ends, whatever the checked code does, and says how.
 
-use crate::{check_threads, failed, passed};
+use crate::check_threads;
 use brigade_explore::{
     Class, Explore, Failed,
     pool::Pool,
@@ -23,7 +23,7 @@ use std::{
 
 #[test]
 fn a_panic_is_told_with_its_place() {
-    let failed = failed(check_threads(|| panic!("no flour")));
+    let failed = check_threads(|| panic!("no flour")).expect_failure();
     assert_eq!((failed.failure.class, failed.failure.message.as_str()), (Class::Panic, "no flour"));
     assert!(failed.failure.sites[0].contains("ends.rs"), "{failed}");
     assert!(failed.schedule.deviations().is_empty(), "{failed}");
@@ -31,10 +31,11 @@ fn a_panic_is_told_with_its_place() {
 
 #[test]
 fn a_panic_of_a_thread_that_nobody_joins_is_told_with_its_place() {
-    let failed = failed(check_threads(|| {
+    let failed = check_threads(|| {
         let cook = thread::Builder::new().name("cook".to_owned());
         drop(cook.spawn(|| panic!("no salt")));
-    }));
+    })
+    .expect_failure();
     assert_eq!(failed.failure.class, Class::UnseenPanic, "{failed}");
     assert!(
         failed.failure.message.contains("cook") && failed.failure.message.contains("no salt"),
@@ -54,14 +55,17 @@ fn assert_unseen(failed: &Failed, work: &str) {
 #[test]
 fn a_panic_of_a_task_whose_handle_is_dropped_is_told_with_the_name_of_the_task() {
     for is_late in [false, true] {
-        let failed = failed(Explore::new().schedules(50).explore(move || async move {
-            let cook = runtime::spawn_named("cook", async { panic!("no salt") });
-            if is_late {
+        let failed = Explore::new()
+            .schedules(50)
+            .explore(move || async move {
+                let cook = runtime::spawn_named("cook", async { panic!("no salt") });
+                if is_late {
+                    runtime::sleep(Duration::from_secs(1)).await;
+                }
+                drop::<runtime::JoinHandle<()>>(cook);
                 runtime::sleep(Duration::from_secs(1)).await;
-            }
-            drop::<runtime::JoinHandle<()>>(cook);
-            runtime::sleep(Duration::from_secs(1)).await;
-        }));
+            })
+            .expect_failure();
         assert_unseen(&failed, "task#1 (`cook`) has panicked");
     }
 }
@@ -71,27 +75,31 @@ fn a_panic_of_a_job_without_a_handle_is_told() {
     let detached: fn(&Pool) = |pool| pool.spawn_detached(|| panic!("no salt"));
     let dropped: fn(&Pool) = |pool| drop(pool.spawn(|| panic!("no salt")));
     for spawn in [detached, dropped] {
-        let failed = failed(check_threads(move || {
+        let failed = check_threads(move || {
             let pool = Pool::builder().threads(1).build().unwrap();
             spawn(&pool);
             pool.shutdown();
-        }));
+        })
+        .expect_failure();
         assert_unseen(&failed, "job#1");
     }
 }
 
 #[test]
 fn a_panic_of_a_task_that_others_wait_for_in_vain_is_told_as_the_reason() {
-    let failed = failed(Explore::new().schedules(50).explore(|| async {
-        let (sender, mut inbox) = mpsc::channel::<u32>(1);
-        let kept = sender.clone();
-        drop(runtime::spawn(async move {
-            panic_without_salt();
-            let _ = kept.send(1).await;
-        }));
-        let _ = inbox.recv().await;
-        drop(sender);
-    }));
+    let failed = Explore::new()
+        .schedules(50)
+        .explore(|| async {
+            let (sender, mut inbox) = mpsc::channel::<u32>(1);
+            let kept = sender.clone();
+            drop(runtime::spawn(async move {
+                panic_without_salt();
+                let _ = kept.send(1).await;
+            }));
+            let _ = inbox.recv().await;
+            drop(sender);
+        })
+        .expect_failure();
     assert_unseen(&failed, "task#1 (`");
 }
 
@@ -101,51 +109,59 @@ fn panic_without_salt() {
 
 #[test]
 fn a_panic_of_work_that_is_awaited_or_handled_passes() {
-    passed(Explore::new().schedules(50).explore(|| async {
-        assert!(runtime::spawn(async { panic!("no salt") }).await.is_err());
-        assert!(runtime::spawn_blocking(|| panic!("no salt")).await.is_err());
-    }));
-    passed(check_threads(|| {
+    Explore::new()
+        .schedules(50)
+        .explore(|| async {
+            assert!(runtime::spawn(async { panic!("no salt") }).await.is_err());
+            assert!(runtime::spawn_blocking(|| panic!("no salt")).await.is_err());
+        })
+        .expect_pass();
+    check_threads(|| {
         let pool = Pool::builder().threads(1).on_panic(drop).build().unwrap();
         pool.spawn_detached(|| panic!("no salt"));
         pool.shutdown();
-    }));
+    })
+    .expect_pass();
 }
 
 #[test]
 fn a_panic_of_a_thread_that_is_joined_passes() {
-    passed(check_threads(|| assert!(thread::spawn(|| panic!("no salt")).join().is_err())));
+    check_threads(|| assert!(thread::spawn(|| panic!("no salt")).join().is_err())).expect_pass();
 }
 
 #[test]
 fn a_thread_that_is_left_behind_is_a_leak() {
-    let failed = failed(check_threads(|| drop(thread::spawn(thread::park))));
+    let failed = check_threads(|| drop(thread::spawn(thread::park))).expect_failure();
     assert_eq!(failed.failure.class, Class::Leak, "{failed}");
 }
 
 #[test]
 fn a_loop_without_end_meets_the_limit_of_steps() {
-    let failed = failed(Explore::new().steps(1000).explore_threads(|| {
-        loop {
-            thread::yield_now();
-        }
-    }));
+    let failed = Explore::new()
+        .steps(1000)
+        .explore_threads(|| {
+            loop {
+                thread::yield_now();
+            }
+        })
+        .expect_failure();
     assert_eq!(failed.failure.class, Class::StepLimit, "{failed}");
 }
 
 #[test]
 fn a_loop_without_a_choice_point_is_named() {
-    let failed = failed(check_threads(|| {
+    let failed = check_threads(|| {
         loop {
             std::hint::black_box(());
         }
-    }));
+    })
+    .expect_failure();
     assert_eq!(failed.failure.class, Class::NoChoicePoint, "{failed}");
 }
 
 #[test]
 fn a_lock_of_std_that_is_held_at_a_choice_point_is_named() {
-    let failed = failed(check_threads(|| {
+    let failed = check_threads(|| {
         let lock = Arc::new(Mutex::new(0));
         let (theirs, count) = (lock.clone(), Arc::new(AtomicU32::new(0)));
         let other = thread::Builder::new().name("cook".to_owned());
@@ -154,17 +170,18 @@ fn a_lock_of_std_that_is_held_at_a_choice_point_is_named() {
         count.fetch_add(1, SeqCst);
         drop(held);
         other.join().unwrap();
-    }));
+    })
+    .expect_failure();
     assert_eq!(failed.failure.class, Class::BlockedOutside, "{failed}");
     assert!(failed.failure.message.contains("cook"), "{failed}");
 }
 
 #[test]
 fn code_that_ends_its_process_ends_the_child_only() {
-    let exits = failed(check_threads(|| process::exit(3)));
+    let exits = check_threads(|| process::exit(3)).expect_failure();
     assert_eq!(exits.failure.class, Class::ProcessEnd);
     assert!(exits.failure.message.contains("exit code 3"), "{exits}");
-    let aborts = failed(check_threads(|| process::abort()));
+    let aborts = check_threads(|| process::abort()).expect_failure();
     assert!(aborts.failure.message.contains("signal 6"), "{aborts}");
 }
 
@@ -179,25 +196,29 @@ fn locals_of_a_thread_are_destroyed_within_the_run() {
     thread_local! {
         static LOCAL: std::cell::RefCell<Option<Counts>> = const { std::cell::RefCell::new(None) };
     }
-    passed(check_threads(|| {
+    check_threads(|| {
         let dropped = Arc::new(AtomicU32::new(0));
         let theirs = dropped.clone();
         thread::spawn(move || LOCAL.set(Some(Counts(theirs)))).join().unwrap();
         assert_eq!(dropped.load(SeqCst), 1);
-    }));
+    })
+    .expect_pass();
 }
 
 #[test]
 fn what_the_operating_system_does_is_refused_by_name() {
-    passed(Explore::new().schedules(10).explore(|| async {
-        let theirs = std::os::unix::net::UnixStream::pair().unwrap().0;
-        let error = UnixStream::from_std(theirs).unwrap_err();
-        assert!(error.to_string().contains("UnixStream"), "{error}");
-        let error = AsyncFd::new(std::io::stdin()).unwrap_err();
-        assert!(error.to_string().contains("descriptor"), "{error}");
-        let error = Command::new("true").spawn().unwrap_err();
-        assert!(error.to_string().contains("Command::spawn"), "{error}");
-        let error = signal(SignalKind::HANGUP).unwrap_err();
-        assert!(error.to_string().contains("signal::signal"), "{error}");
-    }));
+    Explore::new()
+        .schedules(10)
+        .explore(|| async {
+            let theirs = std::os::unix::net::UnixStream::pair().unwrap().0;
+            let error = UnixStream::from_std(theirs).unwrap_err();
+            assert!(error.to_string().contains("UnixStream"), "{error}");
+            let error = AsyncFd::new(std::io::stdin()).unwrap_err();
+            assert!(error.to_string().contains("descriptor"), "{error}");
+            let error = Command::new("true").spawn().unwrap_err();
+            assert!(error.to_string().contains("Command::spawn"), "{error}");
+            let error = signal(SignalKind::HANGUP).unwrap_err();
+            assert!(error.to_string().contains("signal::signal"), "{error}");
+        })
+        .expect_pass();
 }

@@ -1,6 +1,6 @@
 //! Failures that need a certain interleaving are found and shrunk.
 
-use crate::{check_threads, failed, passed};
+use crate::check_threads;
 use brigade_explore::{
     Class, Explore, Shortness,
     handle::explore::Kind,
@@ -26,7 +26,7 @@ fn count_by_halves() {
 
 #[test]
 fn a_lost_update_of_two_threads_takes_one_preemption() {
-    let failed = failed(check_threads(count_by_halves));
+    let failed = check_threads(count_by_halves).expect_failure();
     assert_eq!(failed.failure.class, Class::Panic);
     assert!(failed.failure.message.contains("an update is lost"), "{failed}");
     assert_eq!(failed.schedule.deviations().len(), 1, "{failed}");
@@ -40,20 +40,21 @@ fn a_lost_update_of_two_threads_takes_one_preemption() {
 
 #[test]
 fn a_counter_that_adds_at_once_passes_all_schedules_with_two_deviations() {
-    let coverage = passed(check_threads(|| {
+    let coverage = check_threads(|| {
         let count = Arc::new(AtomicU32::new(0));
         let theirs = count.clone();
         let other = thread::spawn(move || theirs.fetch_add(1, SeqCst));
         count.fetch_add(1, SeqCst);
         other.join().unwrap();
         assert_eq!(count.load(SeqCst), 2);
-    }));
+    })
+    .expect_pass();
     assert!(coverage.is_complete || coverage.all_deviations >= 2, "{coverage:?}");
 }
 
 #[test]
 fn two_threads_that_lock_in_two_orders_get_stuck() {
-    let failed = failed(check_threads(|| {
+    let failed = check_threads(|| {
         let locks = Arc::new((sync::Mutex::new(0), sync::Mutex::new(0)));
         let theirs = locks.clone();
         let other = thread::spawn(move || {
@@ -65,7 +66,8 @@ fn two_threads_that_lock_in_two_orders_get_stuck() {
             let _one = locks.0.lock().unwrap();
         }
         other.join().unwrap();
-    }));
+    })
+    .expect_failure();
     assert_eq!(failed.failure.class, Class::Deadlock, "{failed}");
     assert_eq!(failed.schedule.deviations().len(), 1, "{failed}");
     // The lanes tell each lock from the other, and who waits for which.
@@ -77,27 +79,30 @@ fn two_threads_that_lock_in_two_orders_get_stuck() {
 
 #[test]
 fn two_tasks_that_lock_in_two_orders_get_stuck() {
-    let failed = failed(Explore::new().schedules(2000).explore(|| async {
-        let locks = Arc::new((Mutex::new(0), Mutex::new(0)));
-        let theirs = locks.clone();
-        let one = runtime::spawn(async move {
-            let _one = theirs.0.lock().await;
-            let _two = theirs.1.lock().await;
-        });
-        let two = runtime::spawn(async move {
-            let _two = locks.1.lock().await;
-            let _one = locks.0.lock().await;
-        });
-        one.await.unwrap();
-        two.await.unwrap();
-    }));
+    let failed = Explore::new()
+        .schedules(2000)
+        .explore(|| async {
+            let locks = Arc::new((Mutex::new(0), Mutex::new(0)));
+            let theirs = locks.clone();
+            let one = runtime::spawn(async move {
+                let _one = theirs.0.lock().await;
+                let _two = theirs.1.lock().await;
+            });
+            let two = runtime::spawn(async move {
+                let _two = locks.1.lock().await;
+                let _one = locks.0.lock().await;
+            });
+            one.await.unwrap();
+            two.await.unwrap();
+        })
+        .expect_failure();
     assert_eq!(failed.failure.class, Class::Deadlock, "{failed}");
     assert_eq!(failed.schedule.deviations().len(), 1, "{failed}");
 }
 
 #[test]
 fn a_job_that_is_stolen_is_seen_by_its_joiner_under_all_schedules() {
-    passed(check_threads(|| {
+    check_threads(|| {
         let pool = Pool::builder().threads(2).build().unwrap();
         assert_eq!(pool.install(|| pool::join(|| 1, || 2)), (1, 2));
         let sum = AtomicU32::new(0);
@@ -108,12 +113,13 @@ fn a_job_that_is_stolen_is_seen_by_its_joiner_under_all_schedules() {
             }
         });
         assert_eq!(sum.load(SeqCst), 6);
-    }));
+    })
+    .expect_pass();
 }
 
 #[test]
 fn a_thread_that_waits_awake_lets_the_others_go_on() {
-    passed(check_threads(|| {
+    check_threads(|| {
         let flag = Arc::new(AtomicBool::new(false));
         let theirs = flag.clone();
         let other = thread::spawn(move || theirs.store(true, SeqCst));
@@ -121,5 +127,6 @@ fn a_thread_that_waits_awake_lets_the_others_go_on() {
             thread::yield_now();
         }
         other.join().unwrap();
-    }));
+    })
+    .expect_pass();
 }

@@ -1,6 +1,5 @@
 //! A schedule is a text that can be kept, and gives the same run each time.
 
-use crate::failed;
 use brigade_explore::{
     Explore, Schedule, Verdict,
     sync::atomic::{AtomicU32, Ordering::SeqCst},
@@ -19,9 +18,9 @@ fn count() {
 
 #[test]
 fn a_schedule_that_was_found_fails_again_in_the_same_way() {
-    let first = failed(Explore::new().explore_threads(count));
+    let first = Explore::new().explore_threads(count).expect_failure();
     let text = first.schedule.to_string();
-    let again = failed(Explore::new().replay_threads(text.parse().unwrap(), count));
+    let again = Explore::new().replay_threads(text.parse().unwrap(), count).expect_failure();
     assert_eq!((again.failure, again.schedule), (first.failure, first.schedule));
 }
 

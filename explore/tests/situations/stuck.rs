@@ -1,6 +1,5 @@
 //! A stuck run says why it is stuck, and where.
 
-use crate::failed;
 use brigade_explore::{
     Class, Explore, Failed, Verdict,
     runtime::{
@@ -12,7 +11,7 @@ use brigade_explore::{
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 fn check<F: Future<Output = ()> + 'static>(code: impl Fn() -> F + Send + Sync + 'static) -> Failed {
-    failed(Explore::new().schedules(2000).explore(code))
+    Explore::new().schedules(2000).explore(code).expect_failure()
 }
 
 /// Two tasks lock in two orders.
