@@ -148,7 +148,8 @@ pub(crate) fn run(line: Line) -> Outcome {
 }
 
 fn named(number: u8) -> Result<&'static Lab, String> {
-    find(number).ok_or_else(|| format!("there is no lab {number}: name one from 1 to {}", LABS.len()))
+    let names: Vec<_> = LABS.iter().map(|lab| lab.number.to_string()).collect();
+    find(number).ok_or_else(|| format!("there is no lab {number}: name one of {}", names.join(", ")))
 }
 
 fn package(labs: &Path, lab: &Lab) -> Result<Package, String> {
