@@ -22,8 +22,10 @@
 
 mod case;
 pub mod events;
+mod hand;
 mod lab;
 pub mod lab01;
+pub mod lab05;
 mod log;
 mod outcome;
 pub mod runner;
@@ -38,7 +40,7 @@ pub use lab::{Hint, Incident, Lab, Question, Stuck, Test, find};
 pub use outcome::{Finding, Picture, Verdict};
 
 /// All labs, in their order.
-pub const LABS: &[&Lab] = &[&lab01::LAB];
+pub const LABS: &[&Lab] = &[&lab01::LAB, &lab05::LAB];
 
 /// Stands in a skeleton for code that the student writes. The grader names the step.
 ///

@@ -110,6 +110,15 @@ const PICTURES: &[(u8, &str, &str, &str, &str, &str)] = &[
         "root.preempt.2=1",
         "The wake-up comes before the sleep",
     ),
+    (5, "waits", "reference", "oneshot-interleavings", "", "The receiver waits for the item"),
+    (
+        5,
+        "item-first",
+        "reference",
+        "oneshot-interleavings",
+        "root.preempt.1=1",
+        "The item comes before the look",
+    ),
 ];
 
 /// `UPDATE_PICTURES=1 cargo test -p brigade-course-proof` draws them anew.
