@@ -168,7 +168,7 @@ fn workers_leave_the_file_to_the_program(folder: &Folder) {
     assert_eq!(output("has children", &text).1, "");
     let text = fs::read_to_string(&text).unwrap();
     assert!(
-        text.contains("child processes (1)") && text.matches("threads of process").count() == 2,
+        text.contains("child processes (1)") && text.matches("threads of worker process").count() == 1,
         "{text}"
     );
 }

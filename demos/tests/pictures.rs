@@ -6,7 +6,7 @@
 
 mod common;
 
-use brigade_timeline::{GroupKind, Mark, Outcome, Span, State, Thread, Timeline, Unit};
+use brigade_timeline::{EdgeKind, GroupKind, Mark, Outcome, Span, State, Thread, Timeline, Unit};
 use brigade_trace::{Cause, Domain, Recording, Role};
 use common::{
     folder::Folder,
@@ -219,6 +219,45 @@ fn the_kitchen_has_chefs_and_dishes() {
     }
     let calls = timeline.units.iter().filter(|unit| unit.id.domain() == Domain::Call).count();
     assert!(calls >= 12, "each step in a kitchen of its own is a call: {calls}");
+}
+
+/// The row of a thread, and the part of its process.
+fn role_of_row(timeline: &Timeline, row: u32) -> Option<(u32, Role)> {
+    let thread = timeline.threads.iter().find(|thread| thread.row == row)?;
+    Some((thread.process, timeline.processes[thread.process as usize].role))
+}
+
+#[test]
+fn calls_go_to_child_processes_and_answers_come_back() {
+    let timeline = timeline(&["io", "processes", "--speed", "50"]);
+    let of = |unit: usize| timeline.edges.iter().filter(move |edge| edge.unit.get() == Some(unit));
+    let is_fetch = |unit: &Unit| {
+        let site = timeline.text(unit.site).unwrap_or_default();
+        unit.id.domain() == Domain::Call && site.starts_with("demos/src/scenarios/io/processes.rs")
+    };
+    let calls: Vec<_> = (0..timeline.units.len()).filter(|&unit| is_fetch(&timeline.units[unit])).collect();
+    assert_eq!(calls.len(), 5);
+    let mut children = std::collections::BTreeSet::new();
+    for call in calls {
+        let edges: Vec<_> = of(call).collect();
+        assert_eq!(edges.iter().map(|edge| edge.kind).collect::<Vec<_>>(), [EdgeKind::Send, EdgeKind::Reply]);
+        let [sent, answered] = [edges[0], edges[1]];
+        let times = [sent.begin, sent.end, answered.begin, answered.end];
+        assert!(times.is_sorted() && sent.end < answered.begin, "{times:?}");
+        assert_eq!(sent.to, answered.from, "it is answered where it ran");
+        for row in [sent.from, answered.to] {
+            assert_eq!(role_of_row(&timeline, row).unwrap().1, Role::Parent);
+        }
+        let (child, role) = role_of_row(&timeline, sent.to).unwrap();
+        assert_eq!(role, Role::Child);
+        children.insert(child);
+    }
+    assert_eq!(children.len(), 5, "a child each");
+    let is_child = |unit: &Unit| unit.id.domain() == Domain::Child;
+    for child in (0..timeline.units.len()).filter(|&unit| is_child(&timeline.units[unit])) {
+        let kinds: Vec<_> = of(child).map(|edge| edge.kind).collect();
+        assert_eq!(kinds, [EdgeKind::Fork, EdgeKind::Exec, EdgeKind::Exit]);
+    }
 }
 
 #[test]

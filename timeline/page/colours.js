@@ -1,8 +1,8 @@
 // Colours that the colour-blind can tell apart (Okabe and Ito), and a hatch for each reason to wait.
 
 const THEMES = {
-  light: { back: '#ffffff', ink: '#16191d', faint: '#5b646e', line: '#d4d9de', band: '#f1f3f5', wait: '#dde1e6', ready: '#e69f00', parked: '#f4f5f7', cursor: '#000000', fault: '#c3380b', accent: '#0072b2', merged: '#8a94a0', runs: ['#0072b2', '#009e73', '#cc79a7', '#56b4e9', '#8c6d1f', '#7a5bb5'], onRun: '#ffffff' },
-  dark: { back: '#14171a', ink: '#eceff2', faint: '#a3adb7', line: '#363d44', band: '#1d2125', wait: '#3a424a', ready: '#e69f00', parked: '#1b1f23', cursor: '#ffffff', fault: '#ff7a45', accent: '#56b4e9', merged: '#77828d', runs: ['#56b4e9', '#22b88f', '#cc79a7', '#9ad0f0', '#d6b656', '#a99be0'], onRun: '#101214' },
+  light: { back: '#ffffff', ink: '#16191d', faint: '#5b646e', line: '#d4d9de', band: '#f1f3f5', wait: '#dde1e6', ready: '#e69f00', parked: '#f4f5f7', cursor: '#000000', fault: '#c3380b', accent: '#0072b2', edge: '#8c6d1f', merged: '#8a94a0', runs: ['#0072b2', '#009e73', '#cc79a7', '#56b4e9', '#8c6d1f', '#7a5bb5'], onRun: '#ffffff' },
+  dark: { back: '#14171a', ink: '#eceff2', faint: '#a3adb7', line: '#363d44', band: '#1d2125', wait: '#3a424a', ready: '#e69f00', parked: '#1b1f23', cursor: '#ffffff', fault: '#ff7a45', accent: '#56b4e9', edge: '#e0c36a', merged: '#77828d', runs: ['#56b4e9', '#22b88f', '#cc79a7', '#9ad0f0', '#d6b656', '#a99be0'], onRun: '#101214' },
 };
 
 // Each reason has an ink and lines: [dx, dy] steps of a pattern of 8 by 8 pixels.

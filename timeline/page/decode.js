@@ -84,6 +84,11 @@ function decode(bytes) {
   s.shares = [0, 1, 2].map(() => c.plain(Uint8Array, count));
   n = c.number();
   t.wakes = { count: n, at: c.differences(Float64Array, n), from: c.differences(Int32Array, n, -1), thread: c.plain(Int32Array, n, -1), to: c.differences(Int32Array, n, -1), cause: c.plain(Uint8Array, n) };
+  t.edgeEnds = [0, 1, 2, 3, 4].map(() => [c.text(), c.text()]);
+  n = c.number();
+  const e = t.edges = { count: n, kind: c.plain(Uint8Array, n), begin: c.differences(Float64Array, n) };
+  e.end = ends(e.begin, c.plain(Float64Array, n));
+  e.from = c.differences(Uint32Array, n); e.to = c.differences(Uint32Array, n); e.unit = c.differences(Int32Array, n, -1);
   t.queues = c.texts().map(name => {
     const count = c.number();
     return { name, count, at: c.differences(Float64Array, count), depth: c.plain(Float64Array, count) };

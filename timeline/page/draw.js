@@ -39,6 +39,7 @@ class Painter {
       if (item.type === 'queue') this.drawQueue(item);
     }
     this.drawArrows(visible);
+    this.drawEdges(visible);
     for (const item of visible) if (item.type === 'row') this.drawMarks(item);
     c.restore();
     this.drawNames(visible);
@@ -237,27 +238,46 @@ class Painter {
 
   // Arrows from the waker to the woken: all if there are few, else those of the chosen unit.
   drawArrows(visible) {
-    const { model: { wakes, units, threads }, view } = this;
+    const { model: { wakes, units, threads }, view, colours: { theme } } = this;
     const low = first(0, wakes.count, i => wakes.at[i] >= view.t0), high = first(low, wakes.count, i => wakes.at[i] > view.t1);
     const isFew = high - low <= ARROWS_MAX;
     if (!isFew && (view.unit < 0 || high - low > 200000)) return;
-    const yOf = new Map(visible.filter(item => item.type === 'row').map(item => [item.index, this.y(item)]));
+    const yOf = this.rowTops(visible);
     for (let i = low; i < high; i++) {
       const chosen = wakes.to[i] === view.unit || wakes.from[i] === view.unit;
       if (!isFew && !chosen) continue;
       const source = wakes.from[i] >= 0 ? units.row[wakes.from[i]] : wakes.thread[i] >= 0 ? threads.row[wakes.thread[i]] : -1;
-      const from = yOf.get(source), to = yOf.get(units.row[wakes.to[i]]);
-      if (from !== undefined && to !== undefined && from !== to) this.arrow(view.x(wakes.at[i]), from, to, chosen && view.unit >= 0);
+      const from = yOf(source), to = yOf(units.row[wakes.to[i]]), x = view.x(wakes.at[i]);
+      this.arrow(x, from, x, to, theme.faint, chosen && view.unit >= 0);
     }
   }
 
-  arrow(x, from, to, isChosen) {
-    const { view, context: c, colours: { theme } } = this, h = view.rowHeight - 2, down = to > from;
-    const y0 = down ? from + h : from, y1 = down ? to : to + h, tip = down ? -5 : 5;
-    c.strokeStyle = c.fillStyle = isChosen ? theme.accent : theme.faint;
+  // Lines from one process to another: all if there are few, else those of the chosen unit.
+  drawEdges(visible) {
+    const { model: { edges, longestEdge }, view, colours: { theme } } = this;
+    const low = first(0, edges.count, i => edges.begin[i] >= view.t0 - longestEdge), high = first(low, edges.count, i => edges.begin[i] > view.t1);
+    const isFew = high - low <= ARROWS_MAX, yOf = this.rowTops(visible);
+    if (!isFew && (view.unit < 0 || high - low > 200000)) return;
+    for (let i = low; i < high; i++) {
+      const chosen = edges.unit[i] === view.unit;
+      if (isFew || chosen) this.arrow(view.x(edges.begin[i]), yOf(edges.from[i]), view.x(edges.end[i]), yOf(edges.to[i]), theme.edge, chosen && view.unit >= 0);
+    }
+  }
+
+  // Where a row begins, on the screen or not; nothing if its group is folded. Arrows between rows that are both off the screen are not drawn.
+  rowTops(visible) {
+    const { view } = this, seen = new Set(visible.filter(item => item.type === 'row').map(item => item.index));
+    return row => view.rowY.has(row) ? { top: view.rowY.get(row) - view.scroll + view.axis, isSeen: seen.has(row) } : undefined;
+  }
+
+  arrow(x0, from, x1, to, colour, isChosen) {
+    if (!from || !to || from.top === to.top || !from.isSeen && !to.isSeen) return;
+    const { view, context: c, colours: { theme } } = this, h = view.rowHeight - 2, down = to.top > from.top;
+    const y0 = down ? from.top + h : from.top, y1 = down ? to.top : to.top + h, tip = down ? -5 : 5;
+    c.strokeStyle = c.fillStyle = isChosen ? theme.accent : colour;
     c.globalAlpha = isChosen ? 1 : 0.55; c.lineWidth = isChosen ? 2 : 1;
-    c.beginPath(); c.moveTo(x, y0); c.lineTo(x, y1 + tip / 2); c.stroke();
-    c.beginPath(); c.moveTo(x, y1); c.lineTo(x - 3, y1 + tip); c.lineTo(x + 3, y1 + tip); c.fill();
+    c.beginPath(); c.moveTo(x0, y0); c.lineTo(x1, y1 + tip / 2); c.stroke();
+    c.beginPath(); c.moveTo(x1, y1); c.lineTo(x1 - 3, y1 + tip); c.lineTo(x1 + 3, y1 + tip); c.fill();
     c.globalAlpha = 1;
   }
 

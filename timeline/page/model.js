@@ -28,6 +28,10 @@ class Model {
     }
     this.groupRows.forEach(range => { if (range[0] === Infinity) range[0] = 0; });
     this.pyramids = new Map();
+    this.threadOfRow = new Map(Array.from(t.threads.row, (row, thread) => [row, thread]));
+    // An edge on the screen began at most this long before it.
+    this.longestEdge = 0;
+    for (let i = 0; i < t.edges.count; i++) this.longestEdge = Math.max(this.longestEdge, t.edges.end[i] - t.edges.begin[i]);
     const { marks } = t;
     // The units of cycles that nothing else ends: a wait with a timer beside it is none.
     this.stuck = new Set(Array.from(marks.unit).filter((_, mark) => marks.fault[mark] && (t.texts[marks.text[mark]] || '').startsWith('deadlock: ')));
@@ -46,6 +50,24 @@ class Model {
     const { at } = this.marks, low = this.markFirst[row], high = this.markFirst[row + 1], found = [];
     for (let i = first(low, high, i => at[i] >= t0); i < high && at[i] <= t1; i++) found.push(i);
     return found;
+  }
+
+  // What went from one process to another, of one unit.
+  edgesOf(unit) {
+    const found = [];
+    for (let i = 0; i < this.edges.count; i++) if (this.edges.unit[i] === unit) found.push(i);
+    return found;
+  }
+
+  // The name of a row; for a thread of a worker process with that: each has a thread "main".
+  rowName(row) {
+    const { threads, processes, rows } = this, thread = this.threadOfRow.get(row);
+    return thread === undefined || !processes.role[threads.process[thread]] ? rows.name[row] : `${rows.name[row]} of process ${processes.pid[threads.process[thread]]}`;
+  }
+
+  edgeWords(edge) {
+    const { edges, edgeEnds, units } = this, [left, arrived] = edgeEnds[edges.kind[edge]], place = row => units.row[edges.unit[edge]] === row ? '' : ` by ${this.rowName(row)}`;
+    return edges.begin[edge] === edges.end[edge] ? `${left}${place(edges.from[edge])}` : `${left}${place(edges.from[edge])}, ${arrived}${place(edges.to[edge]).replace(' by', ' on')} ${duration(edges.end[edge] - edges.begin[edge])} later`;
   }
 
   kindOfRow(row) { return this.groups.kind[this.rows.group[row]]; }

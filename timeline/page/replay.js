@@ -21,6 +21,7 @@ class Replay {
   // Moves the moment; the view follows if it leaves the screen.
   go(time) {
     const { view } = this.app;
+    this.hasMoved = true;
     view.now = Math.min(Math.max(time, 0), this.model.length);
     const width = view.t1 - view.t0;
     if (view.now < view.t0 || view.now > view.t1) view.show(view.now - width * 0.1, view.now + width * 0.9);
@@ -49,7 +50,8 @@ class Replay {
   // What each thread runs, and who is ready, by the thread that made it so.
   state() {
     const { model, app: { view } } = this, { spans, threads, units, wakes } = model, now = view.now;
-    const running = threads.name.map((name, thread) => {
+    const running = threads.name.map((_, thread) => {
+      const name = model.rowName(threads.row[thread]);
       const span = model.spanAt(threads.row[thread], now);
       if (span < 0) return { name, text: 'nothing', unit: -1 };
       const unit = spans.unit[span], words = spans.state[span] === RUNNING ? '' : model.words(span)[0];
@@ -91,6 +93,7 @@ class Replay {
     }
     if (!queues.size) parts.push(element('p', 'All run queues are empty.', 'faint'));
     if (waiting.size) parts.push(element('p', `Waiting: ${[...waiting].map(([cause, count]) => `${count} for ${cause}`).join(', ')}.`));
-    app.panel.fill('queues', `At ${duration(app.view.now)}`, ...parts);
+    // Before the replay has begun, the worst list stands here.
+    app.panel.fill('queues', `At ${duration(app.view.now)}`, ...parts).hidden = !app.view.now && !this.hasMoved;
   }
 }

@@ -51,8 +51,8 @@ pub use explain::{
 };
 pub use html::html;
 pub use model::{
-    Group, GroupKind, Link, Mark, Outcome, Process, Queue, Resource, Row, Span, State, Thread, Timeline,
-    Unit, Wake,
+    Edge, EdgeKind, Group, GroupKind, Link, Mark, Outcome, Process, Queue, Resource, Row, Span, State,
+    Thread, Timeline, Unit, Wake,
 };
 pub use page::page;
 pub use perfetto::perfetto;

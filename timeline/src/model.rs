@@ -4,6 +4,7 @@
 //! timeline ─┬─ groups ── rows ── spans     what is drawn, from top to bottom and from left to right
 //!           ├─ units, threads              what the spans are about
 //!           ├─ wakes                       arrows from a waker to the woken unit
+//!           ├─ edges                       arrows from one process to another
 //!           ├─ queues                      lines of depth over time
 //!           └─ marks                       moments that are worth a look
 //! ```
@@ -222,6 +223,60 @@ pub struct Wake {
     pub cause: Cause,
 }
 
+/// The kinds of an [`Edge`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum EdgeKind {
+    /// A thread forked a child process.
+    Fork = 0,
+    /// A child process said that it runs the program.
+    Exec = 1,
+    /// A call was sent to a child, which began it.
+    Send = 2,
+    /// A child ended a call, and the answer was received.
+    Reply = 3,
+    /// A child process ended.
+    Exit = 4,
+}
+
+impl EdgeKind {
+    /// All kinds, in the order of their numbers.
+    pub const ALL: [Self; 5] = [Self::Fork, Self::Exec, Self::Send, Self::Reply, Self::Exit];
+
+    /// Returns what happens at its two ends, as words after the name of the [unit](Edge::unit).
+    ///
+    /// ```
+    /// assert_eq!(brigade_timeline::EdgeKind::Send.ends(), ("is sent", "begins in the child"));
+    /// ```
+    #[must_use]
+    pub const fn ends(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Fork => ("is forked", "starts"),
+            Self::Exec => ("runs the program", "is known to run the program"),
+            Self::Send => ("is sent", "begins in the child"),
+            Self::Reply => ("is answered", "has its answer"),
+            Self::Exit => ("ended", "is reaped"),
+        }
+    }
+}
+
+/// Something that went from the lane of one process to that of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edge {
+    /// Its kind.
+    pub kind: EdgeKind,
+    /// When it left.
+    pub begin: u64,
+    /// The row that it left.
+    pub from: u32,
+    /// When it arrived. It is the same as `begin` if only one side recorded it.
+    pub end: u64,
+    /// The row that it arrived at.
+    pub to: u32,
+    /// The call that was sent or answered, or the child process.
+    pub unit: Link,
+}
+
 /// A moment that is worth a look: one that the program marked, the end of work that failed or was cancelled,
 /// a wait that closes a cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -276,6 +331,8 @@ pub struct Timeline {
     pub spans: Vec<Span>,
     /// The wake-ups, in order of time.
     pub wakes: Vec<Wake>,
+    /// The arrows from one process to another, in the order in which they began.
+    pub edges: Vec<Edge>,
     /// The lines of depth.
     pub queues: Vec<Queue>,
     /// The moments that are worth a look, sorted by row, then by time.

@@ -1,6 +1,6 @@
 //! Words that several views share: times, names that fit, and what a span says.
 
-use crate::model::{Link, Span, Timeline};
+use crate::model::{Link, Span, State, Timeline};
 use std::fmt::Write;
 
 /// Says which unit a span is about, and for a wait what it waited for, who held that, and where.
@@ -14,7 +14,9 @@ pub(crate) fn sentence(timeline: &Timeline, span: &Span) -> String {
         let _ = write!(words, ", for {}", timeline.resources[resource].name);
     }
     if let Some(holder) = name(span.holder) {
-        let _ = write!(words, ", held by {holder}");
+        // A call that runs is held by its child process.
+        let is_run = span.state == State::Running;
+        let _ = write!(words, ", {} {holder}", if is_run { "in" } else { "held by" });
     }
     if let Some(site) = timeline.text(span.site) {
         let _ = write!(words, ", at {site}");

@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used)]
 
 use brigade_timeline::{Timeline, perfetto, svg};
-use brigade_trace::{Cause, Domain, Event, Id, Kind, Recording, ThreadTrace, Trace};
+use brigade_trace::{
+    Cause, Domain, Event, Id, Kind, Lane, ProcessInfo, Recording, Role, Segment, ThreadTrace, Trace,
+};
 
 /// The cook holds the knife and sleeps; the baker waits for the knife. A mark, and a depth.
 fn kitchen() -> Timeline {
@@ -83,6 +85,95 @@ fn a_picture_of_many_tasks_stays_small() {
     let timeline = Timeline::of(&Recording::from(Trace { threads: vec![thread], ..Trace::default() }));
     let picture = svg(&timeline, "many");
     assert!(picture.len() < 200_000, "{} bytes", picture.len());
+}
+
+/// A call that a child runs, a call to a child that records nothing, and the end of the first child.
+fn two_kitchens() -> Recording {
+    let [oven, far] = [7, 8].map(|pid| Id::new(Domain::Child, pid));
+    let [bread, cake] = [1, 2].map(|call| Id::new(Domain::Call, call));
+    let events = |list: &[(u64, Kind, Id)]| {
+        let event = |&(at, kind, subject)| Event {
+            at: at * 1_000_000,
+            kind,
+            subject,
+            by: Id::NONE,
+            cause: Cause::Unknown,
+            detail: u64::from(kind == Kind::RunEnd),
+        };
+        list.iter().map(event).collect::<Vec<_>>()
+    };
+    let chef = events(&[
+        (1, Kind::Fork, oven),
+        (2, Kind::Exec, oven),
+        (3, Kind::Fork, far),
+        (4, Kind::Exec, far),
+        (10, Kind::Spawn, bread),
+        (10, Kind::Spawn, cake),
+        (11, Kind::RunBegin, bread),
+        (11, Kind::Send, oven),
+        (13, Kind::RunBegin, cake),
+        (13, Kind::Send, far),
+        (60, Kind::RunEnd, cake),
+        (60, Kind::Receive, far),
+        (90, Kind::RunEnd, bread),
+        (90, Kind::Receive, oven),
+        (99, Kind::Exit, oven),
+    ]);
+    let baker = events(&[(20, Kind::RunBegin, bread), (80, Kind::RunEnd, bread)]);
+    let thread = |name: &str, lane, process, events| ThreadTrace {
+        name: name.into(),
+        lane,
+        process,
+        events,
+        ..ThreadTrace::default()
+    };
+    let segment = |role, pid, thread| Segment {
+        process: ProcessInfo { role, pid, ..ProcessInfo::default() },
+        trace: Trace { threads: vec![thread], ..Trace::default() },
+    };
+    let parent = segment(Role::Parent, 6, thread("chef", Lane::default(), 6, chef));
+    let child = segment(Role::Child, 7, thread("baker", Lane::Child, 7, baker));
+    let mut recording = Recording::default();
+    recording.segments.extend([parent, child]);
+    recording
+}
+
+#[test]
+fn edges_lead_from_the_lane_that_sends_to_the_lane_that_runs() {
+    let timeline = Timeline::of(&two_kitchens());
+    let name = |row: u32| timeline.rows[row as usize].name.as_str();
+    let told: Vec<_> = timeline
+        .edges
+        .iter()
+        .map(|edge| {
+            let unit = timeline.name(&timeline.units[edge.unit.get().unwrap()]);
+            let [begin, end] = [edge.begin, edge.end].map(|at| (at / 1_000_000) + 1);
+            format!("{unit} {}: {begin} {} to {end} {}", edge.kind.ends().0, name(edge.from), name(edge.to))
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "child#7 is forked: 1 chef to 1 child#7",
+            "child#7 runs the program: 2 child#7 to 2 chef",
+            "child#8 is forked: 3 chef to 3 child#8",
+            "child#8 runs the program: 4 child#8 to 4 chef",
+            "call#1 is sent: 11 chef to 20 baker",
+            "call#2 is sent: 13 chef to 13 child#8",
+            "call#2 is answered: 60 child#8 to 60 chef",
+            "call#1 is answered: 80 baker to 90 chef",
+            "child#7 ended: 99 child#7 to 99 chef",
+        ]
+    );
+    let picture = svg(&timeline, "two kitchens");
+    assert_eq!(picture.matches("class=\"e\"").count(), 9 + 1, "the edges and the legend");
+    let headings: Vec<_> = timeline.groups.iter().map(|group| group.name.as_str()).collect();
+    assert_eq!(headings, ["threads", "threads of worker process 7", "child processes", "calls"]);
+    let file = perfetto(&timeline);
+    let text = String::from_utf8_lossy(&file);
+    for words in ["call#1 is sent", "call#1 begins in the child", "child#7 is reaped"] {
+        assert!(text.contains(words), "{words}");
+    }
 }
 
 /// A field of a protobuf message.

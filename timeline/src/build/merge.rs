@@ -32,6 +32,12 @@ fn thin(timeline: &mut Timeline, most: usize, shortest: u64) {
         timeline.wakes = timeline.wakes.iter().copied().step_by(step).collect();
         timeline.notes.push(format!("Of {wakes} wake-ups, one in {step} has an arrow."));
     }
+    let edges = timeline.edges.len();
+    if edges > most / 2 {
+        let step = edges.div_ceil(most / 2);
+        timeline.edges = timeline.edges.iter().copied().step_by(step).collect();
+        timeline.notes.push(format!("Of {edges} messages between processes, one in {step} has an arrow."));
+    }
     for queue in timeline.queues.iter_mut().filter(|queue| queue.points.len() > most / 2) {
         let width = shortest.max(timeline.length / (most as u64 / 4).max(1)).max(1);
         // The greatest depth of each piece of time.

@@ -4,9 +4,11 @@
 //! 2. `story.rs` goes through them once. Each unit is a small state machine: spawned → ready → running →
 //!    waiting → ready → … → done. Each change of state ends a span.
 //! 3. `rows.rs` gives units rows: grouped by the place that spawned them, each in the first row that is free.
-//! 4. `locks.rs` gives each lock that was waited for a row, and `marks.rs` puts the marks into rows.
+//! 4. `locks.rs` gives each lock that was waited for a row; `edges.rs` joins the rows of processes, and
+//!    `marks.rs` puts the marks into rows.
 //! 5. `merge.rs` merges short spans if there are more than a page can hold.
 
+mod edges;
 mod holders;
 mod locks;
 mod marks;
@@ -34,9 +36,10 @@ impl Timeline {
 
     pub(crate) fn with_spans_max(recording: &Recording, spans_max: usize) -> Self {
         let order = order::Order::of(recording);
-        let (mut timeline, lane_spans, holds) = story::tell(recording, &order);
+        let story::Told { mut timeline, lane_spans, holds, edges } = story::tell(recording, &order);
         rows::assign(&mut timeline, lane_spans);
         locks::add(&mut timeline, holds);
+        edges.finish(&mut timeline);
         marks::finish(&mut timeline);
         merge::merge(&mut timeline, spans_max);
         notes(recording, &mut timeline);

@@ -3,8 +3,8 @@
 //! Units from one place in the program form a group. Within it, a unit takes the first row that is free when
 //! it begins, so that a million short tasks need as many rows as were alive at one time.
 
-use crate::model::{Group, GroupKind, Link, Queue, Row, Span, State, Timeline, Unit};
-use brigade_trace::Domain;
+use crate::model::{Group, GroupKind, Link, Process, Queue, Row, Span, State, Timeline, Unit};
+use brigade_trace::{Domain, Role};
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
@@ -23,10 +23,14 @@ pub(super) fn assign(timeline: &mut Timeline, mut lane_spans: Vec<Span>) {
     timeline.spans.sort_by_key(|span| (span.row, span.begin));
 }
 
-/// How a process is called in headings; nothing if there is only one.
+/// How a process is called in headings; nothing if it is the only program.
 fn of_process(timeline: &Timeline, process: u32) -> String {
+    let is_parent = |process: &Process| process.role == Role::Parent;
     match timeline.processes.get(process as usize) {
-        Some(process) if timeline.processes.len() > 1 => format!(" of process {}", process.pid),
+        Some(process) if !is_parent(process) => format!(" of worker process {}", process.pid),
+        Some(process) if timeline.processes.iter().filter(|other| is_parent(other)).nth(1).is_some() => {
+            format!(" of process {}", process.pid)
+        }
         _ => String::new(),
     }
 }

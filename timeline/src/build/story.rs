@@ -3,6 +3,7 @@
 //! Long: each kind of event changes the same state, and the units that it is about are found in one place.
 
 use super::{
+    edges::Edges,
     holders::Holders,
     locks::Holds,
     marks,
@@ -11,7 +12,9 @@ use super::{
     thread::Lane,
     unit::{Live, OpenWait},
 };
-use crate::model::{Link, Mark, Outcome, Process, Queue, Span, State, Thread, Timeline, Unit, Wake};
+use crate::model::{
+    EdgeKind, Link, Mark, Outcome, Process, Queue, Span, State, Thread, Timeline, Unit, Wake,
+};
 use brigade_trace::{Cause, Domain, Event, Id, Kind, Recording};
 use std::collections::HashMap;
 
@@ -28,6 +31,7 @@ struct Story<'a> {
     /// For each thread, the call that it has handed to a child last.
     begun: Vec<Link>,
     holds: Holds,
+    edges: Edges,
     /// The cycles that were told, so that each is told once.
     cycles: Vec<Vec<Link>>,
     /// The spans of units, whose rows are not known yet.
@@ -37,9 +41,18 @@ struct Story<'a> {
     timeline: Timeline,
 }
 
-/// Goes through the events in order. Returns the timeline with the spans of units, which have no rows yet,
-/// and beside it the spans of threads and the times for which locks were held.
-pub(super) fn tell(recording: &Recording, order: &Order<'_>) -> (Timeline, Vec<Span>, Holds) {
+/// The events as a story.
+pub(super) struct Told {
+    /// With the spans of units, which have no rows yet.
+    pub(super) timeline: Timeline,
+    /// The spans of threads.
+    pub(super) lane_spans: Vec<Span>,
+    pub(super) holds: Holds,
+    pub(super) edges: Edges,
+}
+
+/// Goes through the events in order.
+pub(super) fn tell(recording: &Recording, order: &Order<'_>) -> Told {
     let mut story = Story {
         recording,
         names: Names::of(recording),
@@ -50,6 +63,7 @@ pub(super) fn tell(recording: &Recording, order: &Order<'_>) -> (Timeline, Vec<S
         depths: HashMap::new(),
         begun: vec![Link::NONE; order.places.len()],
         holds: Holds::default(),
+        edges: Edges::default(),
         cycles: Vec::new(),
         spans: Vec::new(),
         lane_spans: Vec::new(),
@@ -154,6 +168,7 @@ impl Story<'_> {
         let parent = self.known(place, event.by);
         let thread = Link::to(place as usize);
         let is_elsewhere = event.subject.domain() == Domain::Call && self.is_parent(place);
+        self.edge(step, event, link);
         let (live, spans) = (&mut self.live[index], &mut self.spans);
         match event.kind {
             Kind::Spawn => {
@@ -200,6 +215,31 @@ impl Story<'_> {
                 }
             }
             Kind::Receive => live.received(at, link, spans),
+            _ => {}
+        }
+    }
+
+    /// Notes the event if it belongs to an edge between processes.
+    fn edge(&mut self, step: Step, event: &Event, subject: Link) {
+        let (at, thread) = (step.at, Link::to(step.place as usize));
+        let is_call = event.subject.domain() == Domain::Call;
+        let is_parent = self.is_parent(step.place);
+        match event.kind {
+            Kind::Fork => self.edges.of_child(EdgeKind::Fork, at, thread, subject),
+            Kind::Exec => self.edges.of_child(EdgeKind::Exec, at, thread, subject),
+            Kind::Exit => self.edges.of_child(EdgeKind::Exit, at, thread, subject),
+            Kind::Send => {
+                let call = self.begun[step.place as usize];
+                if call != Link::NONE {
+                    self.edges.send(at, thread, call, subject);
+                }
+            }
+            Kind::RunBegin if is_call && !is_parent => self.edges.begin(at, thread, subject),
+            Kind::RunEnd if is_call && !is_parent => self.edges.end(at, thread, subject),
+            Kind::RunEnd if is_call => {
+                let child = self.live[subject.get().expect("the call was found or made")].runner();
+                self.edges.receive(at, thread, subject, child);
+            }
             _ => {}
         }
     }
@@ -388,7 +428,7 @@ impl Story<'_> {
         }
     }
 
-    fn end(mut self, order: &Order<'_>) -> (Timeline, Vec<Span>, Holds) {
+    fn end(mut self, order: &Order<'_>) -> Told {
         let end = order.steps.last().map_or(0, |step| step.at);
         // A task that blocks its thread has no end of a run, and a thread that waits does nothing more.
         (0..self.live.len()).for_each(|unit| self.look_for_cycle(end, Link::to(unit)));
@@ -407,6 +447,6 @@ impl Story<'_> {
         for unit in timeline.units.iter_mut().filter(|unit| unit.is_thread()) {
             unit.end = end;
         }
-        (timeline, self.lane_spans, self.holds)
+        Told { timeline, lane_spans: self.lane_spans, holds: self.holds, edges: self.edges }
     }
 }

@@ -225,6 +225,11 @@ impl Live {
         self.runner = child;
     }
 
+    /// The child process that runs the call, or none.
+    pub(super) fn runner(&self) -> Link {
+        self.runner
+    }
+
     pub(super) fn cancel(&mut self) {
         self.cancelled = true;
     }

@@ -3,7 +3,7 @@
 //! A number has seven bits a byte, lowest first. A column of *differences* holds each value's difference from
 //! the one before, zigzag-coded. Links are one more than the index, and 0 for nothing.
 
-use crate::model::{Link, State, Timeline};
+use crate::model::{EdgeKind, Link, State, Timeline};
 use crate::words::harmless;
 use brigade_trace::{Cause, Domain};
 
@@ -66,6 +66,7 @@ pub(super) fn of(timeline: &Timeline) -> Vec<u8> {
     out.plain(&timeline.wakes, |wake| wake.thread.number());
     out.differences(&timeline.wakes, |wake| wake.to.number());
     out.plain(&timeline.wakes, |wake| wake.cause as u64);
+    edges(timeline, &mut out);
     out.texts(timeline.queues.iter().map(|queue| queue.name.as_str()));
     for queue in &timeline.queues {
         out.number(queue.points.len() as u64);
@@ -80,6 +81,21 @@ pub(super) fn of(timeline: &Timeline) -> Vec<u8> {
     out.differences(marks, |mark| mark.text.number());
     out.plain(marks, |mark| mark.is_fault.into());
     out.0
+}
+
+fn edges(timeline: &Timeline, out: &mut Columns) {
+    for ends in EdgeKind::ALL.map(EdgeKind::ends) {
+        out.text(ends.0);
+        out.text(ends.1);
+    }
+    let edges = &timeline.edges;
+    out.number(edges.len() as u64);
+    out.plain(edges, |edge| edge.kind as u64);
+    out.differences(edges, |edge| edge.begin);
+    out.plain(edges, |edge| edge.end - edge.begin);
+    out.differences(edges, |edge| edge.from.into());
+    out.differences(edges, |edge| edge.to.into());
+    out.differences(edges, |edge| edge.unit.number());
 }
 
 /// The small tables.

@@ -7,7 +7,7 @@
 //!
 //! The numbers of the fields are those of `protos/perfetto/trace/*.proto`. Each row of the timeline is a
 //! track, so slices nest nowhere. A wake-up is a flow from an instant on the waker's track to the slice in
-//! which the woken unit is ready.
+//! which the woken unit is ready. An edge is a flow between two instants.
 
 mod wire;
 
@@ -59,6 +59,9 @@ const SLICE_END: u64 = 2;
 const INSTANT: u64 = 3;
 const COUNTER_EVENT: u64 = 4;
 
+/// The flows of edges have numbers above those of wake-ups.
+const EDGE_FLOWS: u64 = 1 << 40;
+
 /// The parts of the numbers that name tracks.
 const OF_PROCESS: u64 = 1 << 32;
 const OF_GROUP: u64 = 2 << 32;
@@ -78,6 +81,7 @@ pub fn perfetto(timeline: &Timeline) -> Vec<u8> {
     file.tracks();
     file.spans();
     file.wakes();
+    file.edges();
     file.marks_and_depths();
     file.out.into_bytes()
 }
@@ -229,16 +233,27 @@ impl File<'_> {
         }
     }
 
-    fn instant(&mut self, at: u64, row: u32, name: &str, category: &str, flow: Option<u64>) {
+    fn instant(&mut self, (at, row): (u64, u32), name: &str, category: &str, flow: Option<(u32, u64)>) {
         let mut event = Message::default();
         event.number(TYPE, INSTANT);
         event.number(TRACK_UUID, OF_ROW + u64::from(row));
         event.text(CATEGORY, category);
         event.text(EVENT_NAME, &harmless(name));
-        if let Some(flow) = flow {
-            event.fixed(FLOW, flow);
+        if let Some((field, flow)) = flow {
+            event.fixed(field, flow);
         }
         self.packet(Some(at), TRACK_EVENT, event);
+    }
+
+    /// An instant at each end of an edge, and a flow from one to the other.
+    fn edges(&mut self) {
+        for (number, edge) in (EDGE_FLOWS..).zip(&self.timeline.edges) {
+            let Some(unit) = self.name(edge.unit) else { continue };
+            let (left, arrived) = edge.kind.ends();
+            self.instant((edge.begin, edge.from), &format!("{unit} {left}"), "process", Some((FLOW, number)));
+            let end = Some((FLOW_END, number));
+            self.instant((edge.end, edge.to), &format!("{unit} {arrived}"), "process", end);
+        }
     }
 
     fn wakes(&mut self) {
@@ -246,7 +261,7 @@ impl File<'_> {
             let from = wake.from.get().map(|unit| self.timeline.units[unit].row);
             let from = from.or_else(|| Some(self.timeline.threads[wake.thread.get()?].row));
             if let (Some(row), Some(to)) = (from, self.name(wake.to)) {
-                self.instant(wake.at, row, &format!("wakes {to}"), "wake", Some(number));
+                self.instant((wake.at, row), &format!("wakes {to}"), "wake", Some((FLOW, number)));
             }
         }
     }
@@ -254,7 +269,7 @@ impl File<'_> {
     fn marks_and_depths(&mut self) {
         for mark in &self.timeline.marks {
             let words = self.timeline.text(mark.text).unwrap_or_default();
-            self.instant(mark.at, mark.row, words, if mark.is_fault { "fault" } else { "mark" }, None);
+            self.instant((mark.at, mark.row), words, if mark.is_fault { "fault" } else { "mark" }, None);
         }
         for (number, queue) in (0..).zip(&self.timeline.queues) {
             for &(at, depth) in &queue.points {

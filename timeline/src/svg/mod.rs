@@ -57,6 +57,7 @@ pub fn svg(timeline: &Timeline, title: &str) -> String {
     picture.groups();
     let lanes_end = picture.y;
     picture.arrows();
+    picture.edges();
     picture.legend();
     let Picture { body, y, .. } = picture;
     let mut out = format!(
@@ -292,17 +293,47 @@ impl Picture<'_> {
         self.body += &out;
     }
 
+    /// Lines from one process to another, if they are few.
+    fn edges(&mut self) {
+        let timeline = self.timeline;
+        if timeline.edges.len() > ARROWS_MAX {
+            return;
+        }
+        let at_row = |row: u32| self.rows.iter().find(|drawn| drawn.0 == row).map(|drawn| drawn.1);
+        let mut out = String::new();
+        for edge in &timeline.edges {
+            let (Some(from), Some(to)) = (at_row(edge.from), at_row(edge.to)) else { continue };
+            let (x0, x1, is_down) = (place(timeline, edge.begin), place(timeline, edge.end), to > from);
+            let (y0, y1, tip) = if is_down { (from + 16.0, to, -4.0) } else { (from, to + 16.0, 4.0) };
+            let unit = edge.unit.get().map(|unit| timeline.name(&timeline.units[unit])).unwrap_or_default();
+            let _ = writeln!(
+                out,
+                "<path class=\"e\" d=\"M{x0:.1} {y0:.1}L{x1:.1} {y1:.1}M{x1:.1} {y1:.1}l-3 {tip}h6z\"><title>{} {}</title></path>",
+                escaped(&unit),
+                edge.kind.ends().0,
+            );
+        }
+        self.body += &out;
+    }
+
     fn legend(&mut self) {
         self.y += 10.0;
+        let block = |fill: &str| format!("{fill} d=\"M0 0h24v12h-24z\"");
+        let arrow = |class: char| format!("class=\"{class}\" d=\"M2 6H20M24 6l-5 -3v6z\"");
         let mut entries =
-            vec![("class=\"r0\"".into(), "runs"), ("class=\"rd\"".into(), "ready, not yet run")];
-        entries.extend(
-            (0..reasons::REASONS).map(|reason| (format!("fill=\"url(#p{reason})\""), reasons::NAMES[reason])),
-        );
-        entries.push(("class=\"w\"".into(), "waits, reason not known"));
-        for (number, (fill, words)) in entries.iter().enumerate() {
+            vec![(block("class=\"r0\""), "runs"), (block("class=\"rd\""), "ready, not yet run")];
+        let of_reason = |reason| (block(&format!("fill=\"url(#p{reason})\"")), reasons::NAMES[reason]);
+        entries.extend((0..reasons::REASONS).map(of_reason));
+        entries.push((block("class=\"w\""), "waits, reason not known"));
+        if (1..=ARROWS_MAX).contains(&self.timeline.wakes.len()) {
+            entries.push((arrow('a'), "wakes"));
+        }
+        if (1..=ARROWS_MAX).contains(&self.timeline.edges.len()) {
+            entries.push((arrow('e'), "from one process to another"));
+        }
+        for (number, (path, words)) in entries.iter().enumerate() {
             let (x, y) = (8.0 + (number % 4) as f64 * 236.0, self.y + (number / 4) as f64 * 18.0);
-            let _ = writeln!(self.body, "<rect {fill} x=\"{x}\" y=\"{y:.1}\" width=\"24\" height=\"12\"/>");
+            let _ = writeln!(self.body, "<path {path} transform=\"translate({x} {y:.1})\"/>");
             text(&mut self.body, x + 30.0, y + 10.0, "f", words);
         }
         self.y += entries.len().div_ceil(4) as f64 * 18.0 + 6.0;
