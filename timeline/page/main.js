@@ -19,6 +19,10 @@ class App {
     this.panel.showStart();
     this.readAddress();
     addEventListener('resize', () => { this.painter.resize(); this.changed(); });
+    // Paper is light.
+    const paper = matchMedia('print');
+    paper.addEventListener('change', () => this.print(paper.matches));
+    addEventListener('beforeprint', () => this.print(true)); addEventListener('afterprint', () => this.print(false));
     addEventListener('hashchange', () => { if (location.hash !== this.address) { this.readAddress(); this.changed(); } });
     this.painter.resize();
     this.replay.show();
@@ -154,6 +158,14 @@ class App {
     document.documentElement.classList.toggle('dark', theme === 'dark');
     this.painter.setTheme(theme);
     if (this.painter.image) this.painter.image = null;
+  }
+
+  print(isPaper) {
+    if (isPaper === (this.screenTheme !== undefined)) return;
+    if (isPaper) this.screenTheme = this.theme;
+    this.setTheme(isPaper ? 'light' : this.screenTheme);
+    if (!isPaper) this.screenTheme = undefined;
+    this.panel.showLegend(); this.painter.resize(); this.paint();
   }
 
   toggleTheme() { this.setTheme(this.theme === 'dark' ? 'light' : 'dark'); this.panel.showLegend(); }

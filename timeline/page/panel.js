@@ -49,18 +49,19 @@ class Panel {
     this.showLegend();
   }
 
-  // Where the time of the program went: the parts add up to its wall time.
+  // Where the time of the program went: a sentence above all lists, and below them the parts, which add up to the wall time.
   showWhy() {
     const { sentence, parts } = this.why;
-    this.at('why').hidden = !sentence;
+    this.at('why').hidden = this.at('sentence').hidden = !sentence;
     if (!sentence) return;
+    this.fill('sentence', '', element('p', sentence));
     const list = element('ol'), all = parts.reduce((sum, [, nanos]) => sum + nanos, 0);
     for (const [name, nanos] of parts) {
       const item = element('li', `${duration(nanos)} ${name} (${(100 * nanos / all).toFixed(1)} %)`, 'part');
       item.style.setProperty('--share', `${100 * nanos / all}%`);
       list.append(item);
     }
-    this.fill('why', 'Where the time went', element('p', sentence), list);
+    this.fill('why', 'Where the time went', list);
   }
 
   line(span) {
@@ -87,6 +88,7 @@ class Panel {
     swatch(c => { plain(theme.parked)(c); c.strokeStyle = theme.line; c.strokeRect(0.5, 0.5, 27, 13); }, 'a thread sleeps, a child is idle');
     swatch(plain(theme.merged), 'many short spans');
     swatch(c => { c.strokeStyle = c.fillStyle = theme.faint; c.beginPath(); c.moveTo(14, 0); c.lineTo(14, 9); c.stroke(); c.beginPath(); c.moveTo(14, 14); c.lineTo(10, 8); c.lineTo(18, 8); c.fill(); }, 'wakes');
+    if (this.model.edges.count) swatch(c => { c.strokeStyle = c.fillStyle = theme.edge; c.beginPath(); c.moveTo(8, 0); c.lineTo(20, 9); c.stroke(); c.beginPath(); c.moveTo(22, 14); c.lineTo(16, 8); c.lineTo(24, 6); c.fill(); }, 'goes from one process to another: a fork, a call, its answer, an end');
     swatch(c => { c.fillStyle = theme.cursor; c.fillRect(13, 0, 2, 14); c.beginPath(); c.moveTo(14, 0); c.lineTo(22, 4); c.lineTo(14, 8); c.fill(); }, 'a mark: the program names this moment, or work was cancelled');
     swatch(c => { c.fillStyle = theme.fault; c.fillRect(13, 0, 2, 14); c.beginPath(); c.moveTo(14, 0); c.lineTo(22, 4); c.lineTo(14, 8); c.fill(); }, 'a fault: work failed, waits form a cycle, a value is stale');
     const list = element('ul'); list.append(...entries);
@@ -111,6 +113,7 @@ class Panel {
     if (units.parent[unit] >= 0) put('by', this.link(units.parent[unit]));
     put('lived', `${duration(units.begin[unit])} to ${duration(units.end[unit])} (${duration(units.end[unit] - units.begin[unit])}), ${OUTCOMES[units.outcome[unit]]}`);
     for (const mark of model.marksOf(units.row[unit], units.begin[unit], units.end[unit]).slice(0, 20)) if (model.marks.unit[mark] === unit) put(duration(model.marks.at[mark]), model.texts[model.marks.text[mark]]);
+    for (const edge of model.edgesOf(unit).slice(0, 20)) put(duration(model.edges.begin[edge]), model.edgeWords(edge));
     const times = this.times(unit);
     put('ran', `${duration(times.running)} in ${times.runs} runs`); put('was ready', duration(times.ready)); put('waited', duration(times.waiting));
     parts.push(list);

@@ -81,10 +81,10 @@ class View {
     this.clamp();
   }
 
-  // Brings a time onto the screen, and keeps the zoom unless the span is far smaller or larger than the view.
+  // Brings a time onto the screen, and keeps the zoom unless the span is far smaller or larger than the view. A moment is no span.
   revealTime(begin, end) {
     const length = Math.max(end - begin, SHORTEST_VIEW), width = this.t1 - this.t0;
-    if (length > width || length < width / 400) this.show(begin - length * 2, end + length * 2);
+    if (length > width || begin < end && length < width / 400) this.show(begin - length * 2, end + length * 2);
     else if (begin < this.t0 || end > this.t1) this.show((begin + end - width) / 2, (begin + end + width) / 2);
   }
 

@@ -94,6 +94,14 @@ impl Browser {
         }
     }
 
+    /// Opens another page in its place, with this fragment.
+    pub(crate) fn show(&mut self, page: &Path, fragment: &str) {
+        // From a page to itself with another fragment, a browser would not load anything.
+        self.call("Page.navigate", &json!({ "url": "about:blank" }));
+        self.call("Page.navigate", &json!({ "url": format!("file://{}{fragment}", page.display()) }));
+        self.until("document.documentElement?.dataset.ready === 'yes'");
+    }
+
     /// Loads the page again, and waits until it has read its data.
     pub(crate) fn reload(&mut self) {
         self.call("Page.reload", &json!({}));

@@ -6,10 +6,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod devtools;
+mod more;
 
 use brigade_trace::{Cause, Domain, Event, Id, Kind, Recording, ThreadTrace, Trace};
 use devtools::Browser;
-use std::{env, fs, process};
+use more::PageFile;
 
 const MS: u64 = 1_000_000;
 
@@ -59,7 +60,7 @@ fn kitchen() -> Recording {
 }
 
 /// The middle of a span on the screen: that of this unit at this time.
-fn place(browser: &mut Browser, name: &str, at: u64) -> (f64, f64) {
+fn find_place(browser: &mut Browser, name: &str, at: u64) -> (f64, f64) {
     let find = format!(
         "(() => {{ const app = brigade, {{ view, model }} = app, unit = [...Array(model.units.count).keys()].find(unit => model.nameOf(unit) === '{name}'); \
          const box = app.canvas.getBoundingClientRect(), row = model.units.row[unit]; \
@@ -73,9 +74,21 @@ fn place(browser: &mut Browser, name: &str, at: u64) -> (f64, f64) {
 const SHOWN: &str = "brigade.view.t1 - brigade.view.t0";
 const DETAILS: &str = "document.getElementById('details').textContent";
 
+/// The longest runs and waits are on the screen from the begin, and the replay's state is not yet.
+fn the_worst_come_first(browser: &mut Browser) {
+    let order = browser.text(
+        "[...document.querySelectorAll('#panel section')].filter(part => part.offsetHeight > 0).map(part => part.id).join(' ')",
+    );
+    assert_eq!(order, "sentence details worst why legend");
+    let first = browser.text("document.querySelector('#worst li').textContent");
+    assert_eq!(first, "110.0 ms baker", "the longest run");
+    let top = browser.number("document.getElementById('worst').getBoundingClientRect().top");
+    assert!(top < 300.0, "{top} pixels from the top");
+}
+
 fn zooms_and_pans(browser: &mut Browser) {
     let all = browser.number(SHOWN);
-    let (x, y) = place(browser, "cook", 500);
+    let (x, y) = find_place(browser, "cook", 500);
     browser.wheel((x, y), -300.0, 2);
     browser.until(&format!("{SHOWN} < {all} / 1.5"));
     let zoomed = browser.number(SHOWN);
@@ -101,7 +114,7 @@ fn zooms_and_pans(browser: &mut Browser) {
 }
 
 fn a_click_and_the_chain(browser: &mut Browser) {
-    let guest = place(browser, "guest", 300);
+    let guest = find_place(browser, "guest", 300);
     browser.mouse("mouseMoved", guest);
     browser.until("!document.getElementById('tip').hidden");
     let tip = browser.text("document.getElementById('tip').textContent");
@@ -128,9 +141,12 @@ fn a_click_and_the_chain(browser: &mut Browser) {
 }
 
 fn where_the_time_went(browser: &mut Browser) {
+    // A sentence stands above all lists, and its parts below them.
+    let sentence = browser.text("document.getElementById('sentence').textContent");
+    assert!(sentence.starts_with("worker 0, 1.000 s: "), "{sentence}");
     let why = browser.text("document.getElementById('why').textContent");
-    assert!(why.starts_with("Where the time went") && why.contains("worker 0, 1.000 s: "), "{why}");
-    let guest = place(browser, "guest", 300);
+    assert!(why.starts_with("Where the time went") && why.contains("1.000 s running (100.0 %)"), "{why}");
+    let guest = find_place(browser, "guest", 300);
     browser.click(guest);
     let sentence = "1.000 s: 440.0 ms waiting for lock knife, held by cook, 350.0 ms ready but not yet run, 210.0 ms CPU.";
     browser.until(&format!("{DETAILS}.includes('{sentence}')"));
@@ -192,7 +208,7 @@ fn the_replay(browser: &mut Browser) {
 }
 
 fn the_address_and_the_other_views(browser: &mut Browser) {
-    let cook = place(browser, "cook", 550);
+    let cook = find_place(browser, "cook", 550);
     browser.click(cook);
     browser.until("location.hash.includes('unit=0')");
     let address = browser.text("location.hash");
@@ -219,9 +235,9 @@ fn the_page_works_in_a_browser() {
         println!("browser: skipped: there is no chromium in PATH");
         return;
     };
-    let page = env::temp_dir().join(format!("brigade-page-{}.html", process::id()));
-    fs::write(&page, brigade_timeline::page(&kitchen(), "kitchen <test>")).unwrap();
-    let mut browser = Browser::open(&program, &page, (1280, 800));
+    let page = PageFile::new("kitchen", &brigade_timeline::page(&kitchen(), "kitchen <test>"));
+    let mut browser = Browser::open(&program, &page.0, (1280, 800));
+    the_worst_come_first(&mut browser);
     assert_eq!(browser.text("document.title"), "kitchen <test>");
     assert_eq!(browser.text("location.protocol"), "file:");
     zooms_and_pans(&mut browser);
@@ -230,7 +246,13 @@ fn the_page_works_in_a_browser() {
     the_keyboard_alone(&mut browser);
     the_replay(&mut browser);
     the_address_and_the_other_views(&mut browser);
+    more::a_deadlock_is_marked_first_and_its_chain_closes(&mut browser);
+    more::a_circle_with_a_timer_is_no_deadlock(&mut browser);
+    more::a_call_crosses_from_process_to_process(&mut browser);
+    more::merged_spans_tell_their_shares(&mut browser);
+    more::a_link_leads_to_what_it_was_made_of(&mut browser);
+    more::fingers_move_and_spread(&mut browser);
+    more::paper_is_light_and_has_no_buttons(&mut browser);
+    more::tab_and_enter_reach_all(&mut browser);
     assert_eq!(browser.errors, [""; 0]);
-    drop(browser);
-    fs::remove_file(&page).unwrap();
 }
