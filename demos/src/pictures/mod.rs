@@ -3,7 +3,7 @@
 
 mod poster;
 
-use brigade_timeline::{Timeline, html, svg};
+use brigade_timeline::{Timeline, page, svg};
 use brigade_trace::Recording;
 use std::{
     fs::{self, File},
@@ -96,8 +96,8 @@ impl Picture {
             files.push((docs.join("life-of-a-future.svg"), poster::draw(recording)));
         }
         if self.is_in_gallery {
-            let page = docs.join("gallery").join(format!("{}.html", self.name));
-            files.push((page, html(&timeline, &title)));
+            let path = docs.join("gallery").join(format!("{}.html", self.name));
+            files.push((path, page(recording, &title)));
         }
         files
     }
