@@ -25,6 +25,7 @@ pub mod events;
 mod hand;
 mod lab;
 pub mod lab01;
+pub mod lab02;
 pub mod lab05;
 mod log;
 mod outcome;
@@ -40,7 +41,7 @@ pub use lab::{Hint, Incident, Lab, Question, Stuck, Test, find};
 pub use outcome::{Finding, Picture, Verdict};
 
 /// All labs, in their order.
-pub const LABS: &[&Lab] = &[&lab01::LAB, &lab05::LAB];
+pub const LABS: &[&Lab] = &[&lab01::LAB, &lab02::LAB, &lab05::LAB];
 
 /// Stands in a skeleton for code that the student writes. The grader names the step.
 ///

@@ -46,6 +46,11 @@ impl<E: Display + Clone> Log<E> {
     /// Notes an event, shows it in the lane of the calling thread, and looks at the rules.
     pub(crate) fn note(&self, event: E) {
         remark(|| format!("{event}"));
+        self.note_unseen(event);
+    }
+
+    /// Notes an event that only the rules look at, such as the end of a call, and looks at the rules.
+    pub(crate) fn note_unseen(&self, event: E) {
         lock(&self.events).push(event);
         let events = self.events();
         let broken = lock(&self.rules).iter().find_map(|rule| {
