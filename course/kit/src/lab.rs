@@ -50,7 +50,8 @@ pub struct Test {
     pub about: &'static str,
     /// The points.
     pub points: u32,
-    /// The number of schedules. 1 is the usual schedule alone.
+    /// The number of schedules. 1 is the usual schedule alone. 0 is no schedule at all: the test runs once on
+    /// the operating system itself.
     pub schedules: u64,
     /// The meaning of a run in which nothing goes on.
     pub stuck: Stuck,

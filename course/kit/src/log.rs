@@ -1,5 +1,6 @@
 //! The log of a run: the events that the harness sees, and the rules that they must keep.
 
+use crate::{Finding, real};
 use brigade_explore::{fail, remark};
 use std::{
     fmt::Display,
@@ -78,6 +79,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Ends the run, because a rule is broken.
 pub(crate) fn broken(rule: &str, expected: &str, happened: &str) -> ! {
+    if real::is_running() {
+        real::end_with(Some(Finding::new(rule, expected, happened)));
+    }
     fail(rule, &format!("{expected}\n{happened}"))
 }
 

@@ -124,13 +124,14 @@ fn explain(test: &Test, failure: &Failure) -> Finding {
 }
 
 /// The processor timer of a run and the watch of the explorer find the same, and either may be first.
-const COMPUTES: &str = "a thread computes without end, and comes to no lock, no atomic and no park";
+pub(crate) const COMPUTES: &str =
+    "a thread computes without end, and comes to no lock, no atomic and no park";
 
-fn busy(happened: &str) -> Finding {
+pub(crate) fn busy(happened: &str) -> Finding {
     Finding::new("busy-loop", "a thread that waits sleeps", happened)
 }
 
-fn end_of_process(message: &str) -> String {
+pub(crate) fn end_of_process(message: &str) -> String {
     let meaning = match message.rsplit(' ').next().and_then(|number| number.parse().ok()) {
         Some(6) if message.contains("signal") => "abort: no memory, a full stack, or a panic within a panic",
         Some(11) if message.contains("signal") => "it touched memory that is not its own",
@@ -159,7 +160,7 @@ fn short_line(line: &str) -> String {
 }
 
 /// `folder/src/lib.rs:31:5` as `lib.rs:31`.
-fn short(site: &str) -> String {
+pub(crate) fn short(site: &str) -> String {
     let file = site.rsplit('/').next().unwrap_or(site);
     let mut parts = file.splitn(3, ':');
     match (parts.next(), parts.next()) {

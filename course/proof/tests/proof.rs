@@ -128,6 +128,23 @@ const PICTURES: &[(u8, &str, &str, &str, &str, &str)] = &[
         "root.preempt.1=1",
         "The item comes before the look",
     ),
+    (9, "woken", "reference", "waits", "", "The bytes come an hour later"),
+    (
+        9,
+        "before-sleep",
+        "reference",
+        "every-interleaving",
+        "root.preempt.6=2",
+        "The byte comes before the guest sleeps",
+    ),
+    (
+        9,
+        "lost",
+        "wakes-and-remembers-nothing",
+        "every-interleaving",
+        "root.preempt.5=2",
+        "The byte comes before the waker, and is lost",
+    ),
 ];
 
 /// A longer run is drawn without its locks and atomics.
