@@ -2,7 +2,7 @@
 //! the rules that it says. All are graded twice, and the grades are the same to the byte.
 
 use brigade_course::{Format, Grade, Submission, draw, grade, mutant::Mutant, root, write};
-use brigade_course_kit::{LABS, Lab, find};
+use brigade_course_kit::{LABS, Lab, Verdict, find};
 use std::{env, fs, path::Path};
 
 /// The forms that a grade is compared in.
@@ -99,6 +99,21 @@ fn a_reference_has_at_most_300_lines() {
     }
 }
 
+/// Tests whose chapter promises that all schedules with two deviations are among those that are run.
+const EXHAUSTIVE: &[(u8, &str)] = &[(7, "park-and-unpark"), (7, "every-interleaving")];
+
+#[test]
+fn exhaustive_tests_run_every_schedule_with_two_deviations() {
+    for &(number, test) in EXHAUSTIVE {
+        let lab = find(number).expect("the lab exists");
+        let submission = format!("{}/reference", lab.folder());
+        let submission = Submission::new(env!("CARGO_BIN_EXE_course-submissions").into(), &[&submission]);
+        let verdict = submission.run(lab.test(test).expect("the lab has the test"), 0).expect("it starts");
+        let Verdict::Passed { all_deviations, .. } = verdict else { panic!("{test}: {verdict:?}") };
+        assert!(all_deviations >= 2, "lab {number}, {test}: all schedules with {all_deviations} deviations");
+    }
+}
+
 /// The pictures of the chapters: the lab, the submission, the test, the schedule, the title.
 const PICTURES: &[(u8, &str, &str, &str, &str, &str)] = &[
     (1, "woken", "reference", "every-interleaving", "", "The thread sleeps, and is woken"),
@@ -144,6 +159,22 @@ const PICTURES: &[(u8, &str, &str, &str, &str, &str)] = &[
         "every-interleaving",
         "root.preempt.5=2",
         "The byte comes before the waker, and is lost",
+    ),
+    (
+        7,
+        "no-second-look",
+        "no-second-look",
+        "every-interleaving",
+        "w1.preempt.2=1",
+        "A worker sleeps beside a job that came before its sleep",
+    ),
+    (
+        7,
+        "second-look",
+        "reference",
+        "every-interleaving",
+        "w1.preempt.2=1",
+        "A worker looks again before it sleeps, and finds a job",
     ),
 ];
 
