@@ -1,5 +1,9 @@
 //! Futures that the harness polls by hand, with wakers that it counts.
 
+use crate::{
+    log::{broken, demand},
+    thread::JoinHandle,
+};
 use brigade_explore::{remark, thread};
 use std::{
     future::Future,
@@ -88,10 +92,41 @@ impl<F: Future> Hand<F> {
     }
 }
 
+/// Polls a future that must wait.
+pub(crate) fn expect_wait<F: Future>(hand: &mut Hand<F>, rule: &str, why: &str) {
+    let before = hand.wakes();
+    demand(hand.poll().is_pending(), rule, why, || "the future is ready at once".to_owned());
+    demand(hand.wakes() == before, "busy-loop", "a future that waits does not wake itself", || {
+        "it calls the waker of the poll that returns `Pending`".to_owned()
+    });
+}
+
+/// Polls a future that must be ready.
+pub(crate) fn expect_ready<F: Future>(hand: &mut Hand<F>, rule: &str, why: &str) -> F::Output {
+    match hand.poll() {
+        Poll::Ready(output) => output,
+        Poll::Pending => broken(rule, why, "the future returns `Pending`"),
+    }
+}
+
+/// Demands that the waker of the last poll was called.
+pub(crate) fn expect_wake<F: Future>(hand: &Hand<F>, rule: &str, why: &str) {
+    demand(hand.wakes() > 0, rule, why, || "nobody calls the waker of its last poll".to_owned());
+}
+
 /// Drops the future where its lane shows it.
 pub(crate) fn cancel<F>(hand: Hand<F>) {
     remark(|| format!("drop {}", hand.name));
     drop(hand);
+}
+
+/// Waits until a thread of the test has ended, and returns its result.
+pub(crate) fn join<T>(thread: JoinHandle<T>) -> T {
+    thread.join().unwrap_or_else(|payload| {
+        let words = payload.downcast_ref::<String>().map(String::as_str);
+        let words = words.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("it has no words");
+        broken("panic", "no panic", &format!("a thread of the test panics: {words}"))
+    })
 }
 
 /// Runs a future on the calling thread, which sleeps while the future waits.

@@ -27,6 +27,7 @@ mod lab;
 pub mod lab01;
 pub mod lab02;
 pub mod lab05;
+pub mod lab06;
 pub mod lab07;
 pub mod lab09;
 mod log;
@@ -44,7 +45,7 @@ pub use lab::{Hint, Incident, Lab, Question, Stuck, Test, find};
 pub use outcome::{Finding, Picture, Verdict};
 
 /// All labs, in their order.
-pub const LABS: &[&Lab] = &[&lab01::LAB, &lab02::LAB, &lab05::LAB, &lab07::LAB, &lab09::LAB];
+pub const LABS: &[&Lab] = &[&lab01::LAB, &lab02::LAB, &lab05::LAB, &lab06::LAB, &lab07::LAB, &lab09::LAB];
 
 /// Stands in a skeleton for code that the student writes. The grader names the step.
 ///

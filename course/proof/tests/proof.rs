@@ -143,6 +143,7 @@ const PICTURES: &[(u8, &str, &str, &str, &str, &str)] = &[
         "root.preempt.1=1",
         "The item comes before the look",
     ),
+    (6, "passed-on", "reference", "cancel-race", "root.preempt.1=1", "A permit is passed on"),
     (9, "woken", "reference", "waits", "", "The bytes come an hour later"),
     (
         9,

@@ -1,13 +1,9 @@
 //! The tests of the channel for many items.
 
-use super::{
-    Channels, Dish, Event, Kitchen, OneshotSender, Receiver, Sender,
-    one::{expect_ready, expect_wait, expect_wake, refuse},
-    part_with,
-};
+use super::{Channels, Dish, Event, Kitchen, OneshotSender, Receiver, Sender, one::refuse, part_with};
 use crate::{
     Case,
-    hand::{Hand, Inline, block_on, cancel},
+    hand::{Hand, Inline, block_on, cancel, expect_ready, expect_wait, expect_wake, join},
     log::demand,
     thread,
 };
@@ -87,7 +83,7 @@ pub(super) fn capacity<S: Channels>(case: &mut Case) {
     let (other, theirs) = (sender.clone(), kitchen.clone());
     let cook = thread::spawn_named("cook", move || try_send(&theirs, &other, 70));
     let own = try_send(&kitchen, &sender, 71);
-    let sent = usize::from(own) + usize::from(cook.join().expect("the harness does not panic"));
+    let sent = usize::from(own) + usize::from(join(cook));
     demand(sent == 1, "capacity", "one of two senders gets the last room", || {
         format!("{sent} of them get it")
     });
@@ -218,8 +214,8 @@ pub(super) fn cancel_race<S: Channels>(_: &mut Case) {
         [(); 2].map(|()| theirs.note_receipt(block_on("recv", receiver.recv())).unwrap_or_default())
     });
     cancel(first);
-    cook.join().expect("the harness does not panic");
-    let got = guest.join().expect("the harness does not panic");
+    join(cook);
+    let got = join(guest);
     demand(got == [1, 3], "lost-item", "each item that was sent is received", || {
         format!("{got:?} are received")
     });
@@ -243,7 +239,7 @@ pub(super) fn every_interleaving<S: Channels>(case: &mut Case) {
     while let Some(number) = kitchen.note_receipt(block_on("recv", receiver.recv())) {
         got.push(number);
     }
-    cooks.into_iter().for_each(|cook| cook.join().expect("the harness does not panic"));
+    cooks.into_iter().for_each(join);
     for first in [10, 20] {
         let of_cook: Vec<_> = got.iter().copied().filter(|&number| number / 10 == first / 10).collect();
         let rule = if of_cook.len() < 2 { "lost-item" } else { "order" };

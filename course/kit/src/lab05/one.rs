@@ -3,36 +3,13 @@
 use super::{Channels, Kitchen, OneshotReceiver, OneshotSender, part_with};
 use crate::{
     Case,
-    hand::{Hand, block_on},
-    log::{broken, demand},
+    hand::{Hand, block_on, expect_ready, expect_wait, expect_wake, join},
+    log::demand,
     thread,
 };
-use std::{future::Future, task::Poll};
 
 const WAITS: &str = "a receiver waits until there is an item";
 const WOKEN: &str = "the receiver is woken when its wait is over";
-
-/// Polls a future that must wait.
-pub(super) fn expect_wait<F: Future>(hand: &mut Hand<F>, rule: &str, why: &str) {
-    let before = hand.wakes();
-    demand(hand.poll().is_pending(), rule, why, || "the future is ready at once".to_owned());
-    demand(hand.wakes() == before, "busy-loop", "a future that waits does not wake itself", || {
-        "it calls the waker of the poll that returns `Pending`".to_owned()
-    });
-}
-
-/// Polls a future that must be ready.
-pub(super) fn expect_ready<F: Future>(hand: &mut Hand<F>, rule: &str, why: &str) -> F::Output {
-    match hand.poll() {
-        Poll::Ready(output) => output,
-        Poll::Pending => broken(rule, why, "the future returns `Pending`"),
-    }
-}
-
-/// Demands that the waker of the last poll was called.
-pub(super) fn expect_wake<F: Future>(hand: &Hand<F>, rule: &str, why: &str) {
-    demand(hand.wakes() > 0, rule, why, || "nobody calls the waker of its last poll".to_owned());
-}
 
 /// The item is sent before the receiver looks, and after that.
 pub(super) fn item<S: Channels>(case: &mut Case) {
@@ -107,7 +84,7 @@ pub(super) fn interleavings<S: Channels>(case: &mut Case) {
         }
     });
     let dish = block_on("receiver", receiver);
-    cook.join().expect("the harness does not panic");
+    join(cook);
     kitchen.expect_receipt(dish, has_item.then_some(1), "output", WOKEN);
 }
 
@@ -120,6 +97,6 @@ pub(super) fn race<S: Channels>(_: &mut Case) {
     receiver.close();
     // The receiver may ask at once, so that an item that comes now is refused.
     let dish = block_on("receiver", receiver);
-    let is_sent = cook.join().expect("the harness does not panic");
+    let is_sent = join(cook);
     kitchen.expect_receipt(dish, is_sent.then_some(1), "lost-item", "an item that was taken is received");
 }
