@@ -134,6 +134,15 @@ const PICTURES: &[(u8, &str, &str, &str, &str, &str)] = &[
         "root.preempt.12=1",
         "A task is woken while the executor has it in its hands",
     ),
+    (3, "waits", "reference", "every-interleaving", "", "The handle waits for its task"),
+    (
+        3,
+        "handle-last",
+        "reference",
+        "detached-at-any-time",
+        "root.preempt.2=1",
+        "The output goes with the handle",
+    ),
     (5, "waits", "reference", "oneshot-interleavings", "", "The receiver waits for the item"),
     (
         5,

@@ -1,5 +1,5 @@
-//! The harness of the lab: it sees the polls and drops of its own futures, and the wake-ups and cancels that it
-//! makes itself.
+//! The harness of the lab: it sees the polls and drops of its own futures, and makes all wake-ups and cancels
+//! itself.
 
 use super::Executor;
 use crate::log::{Log, counted};
