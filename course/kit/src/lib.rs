@@ -31,6 +31,7 @@ pub mod lab05;
 pub mod lab06;
 pub mod lab07;
 pub mod lab09;
+pub mod lab12;
 mod log;
 mod outcome;
 mod real;
@@ -47,7 +48,7 @@ pub use outcome::{Finding, Picture, Verdict};
 
 /// All labs, in their order.
 pub const LABS: &[&Lab] =
-    &[&lab01::LAB, &lab02::LAB, &lab03::LAB, &lab05::LAB, &lab06::LAB, &lab07::LAB, &lab09::LAB];
+    &[&lab01::LAB, &lab02::LAB, &lab03::LAB, &lab05::LAB, &lab06::LAB, &lab07::LAB, &lab09::LAB, &lab12::LAB];
 
 /// Stands in a skeleton for code that the student writes. The grader names the step.
 ///

@@ -45,6 +45,14 @@ static IS_RUNNING: AtomicBool = AtomicBool::new(false);
 /// Where the verdict goes. It is taken by whoever tells it.
 static VERDICTS: Mutex<Option<File>> = Mutex::new(None);
 
+/// Whether this process was forked by a real run. Its panics are its own matter, and end it.
+static IS_CHILD: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn become_child() {
+    // Relaxed: a child has one thread.
+    IS_CHILD.store(true, Relaxed);
+}
+
 pub(crate) fn is_running() -> bool {
     // Relaxed: it is set before the run has threads.
     IS_RUNNING.load(Relaxed)
@@ -52,6 +60,9 @@ pub(crate) fn is_running() -> bool {
 
 /// Ends the run: it has passed, or this was found.
 pub(crate) fn end_with(finding: Option<Finding>) -> ! {
+    if IS_CHILD.load(Relaxed) {
+        sys::exit_now(1);
+    }
     let file = VERDICTS.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(mut file) = file else {
         // Another thread tells its finding, and ends the process.
@@ -154,7 +165,7 @@ enum Told {
 }
 
 /// How often an idle run is looked at before it is given up, and the time between two looks.
-const IDLE_LOOKS: u32 = 20;
+const IDLE_LOOKS: u32 = 10;
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Waits for the verdict of a run, as long as the run is not idle.

@@ -247,3 +247,27 @@ pub(crate) fn pipe() -> io::Result<(File, File)> {
     let (read, write) = io::pipe()?;
     Ok((File::from(OwnedFd::from(read)), File::from(OwnedFd::from(write))))
 }
+
+/// Kills a child of this process.
+pub(crate) fn kill(child: libc::pid_t) {
+    // SAFETY: the call takes numbers only. The caller has not reaped the child, so the number is its own.
+    let _ = unsafe { libc::kill(child, libc::SIGKILL) };
+}
+
+/// Ends this process as `kill -9` does.
+pub(crate) fn kill_this_process() -> ! {
+    // SAFETY: the call takes numbers only.
+    let _ = unsafe { libc::raise(libc::SIGKILL) };
+    exit_now(1)
+}
+
+/// Closes all descriptors but that of stderr, its copies and this one.
+pub(crate) fn keep_only(descriptor: i32) {
+    let kept = descriptor as libc::c_uint;
+    for (first, last) in [(3, kept.saturating_sub(1)), (kept + 1, libc::c_uint::MAX)] {
+        if first <= last {
+            // SAFETY: this process is a fresh child, whose one thread uses none of the descriptors any more.
+            let _ = unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+        }
+    }
+}
