@@ -27,6 +27,7 @@ mod lab;
 pub mod lab01;
 pub mod lab02;
 pub mod lab03;
+pub mod lab04;
 pub mod lab05;
 pub mod lab06;
 pub mod lab07;
@@ -47,8 +48,17 @@ pub use lab::{Hint, Incident, Lab, Question, Stuck, Test, find};
 pub use outcome::{Finding, Picture, Verdict};
 
 /// All labs, in their order.
-pub const LABS: &[&Lab] =
-    &[&lab01::LAB, &lab02::LAB, &lab03::LAB, &lab05::LAB, &lab06::LAB, &lab07::LAB, &lab09::LAB, &lab12::LAB];
+pub const LABS: &[&Lab] = &[
+    &lab01::LAB,
+    &lab02::LAB,
+    &lab03::LAB,
+    &lab04::LAB,
+    &lab05::LAB,
+    &lab06::LAB,
+    &lab07::LAB,
+    &lab09::LAB,
+    &lab12::LAB,
+];
 
 /// Stands in a skeleton for code that the student writes. The grader names the step.
 ///

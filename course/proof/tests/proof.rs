@@ -143,6 +143,15 @@ const PICTURES: &[(u8, &str, &str, &str, &str, &str)] = &[
         "root.preempt.2=1",
         "The output goes with the handle",
     ),
+    (4, "follows-next", "reference", "follows-next", "", "The clock steps from one moment to the next"),
+    (
+        4,
+        "cancelled",
+        "reference",
+        "cancel-against-fire",
+        "root.preempt.1=1",
+        "Timers are cancelled at the moment when they are due",
+    ),
     (5, "waits", "reference", "oneshot-interleavings", "", "The receiver waits for the item"),
     (
         5,
@@ -221,4 +230,30 @@ fn pictures_of_the_chapters_are_of_runs_of_today() {
         let drawn = fs::read_to_string(&path).unwrap_or_default();
         assert!(svg == drawn, "{} is not of today: UPDATE_PICTURES=1 draws it anew", path.display());
     }
+}
+
+/// The lines of a failure, each with whether it stands in the second lane. The width of the lanes depends on
+/// the names of files, which are longer here.
+fn lines_of(text: &str) -> Vec<(bool, String)> {
+    let is_told = |line: &&str| !line.trim().is_empty() && !line.starts_with("──────");
+    let line = |line: &str| {
+        (line.starts_with(&" ".repeat(30)), line.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    text.lines().filter(is_told).map(line).collect()
+}
+
+#[test]
+fn the_failure_in_the_book_is_of_a_run_of_today() {
+    let page = fs::read_to_string(root().join("course/book/src/how-labs-work.md")).expect("it can be read");
+    let shown = page.split("```text\n").nth(1).and_then(|rest| rest.split("```").next());
+    let runner = env!("CARGO_BIN_EXE_course-submissions").into();
+    let submission = Submission::new(runner, &["01-block-on/no-memory"]);
+    let verdict = submission.call(&["every-interleaving", "--columns", "118"]).expect("the runner starts");
+    let Verdict::Failed(finding) = verdict else { panic!("{verdict:?}") };
+    let told = format!(
+        "every-interleaving\nexpected {}\nhappened {}\n{}",
+        finding.expected, finding.happened, finding.lanes
+    );
+    let told = lines_of(&told.replace("lab01_no_memory.rs", "lib.rs"));
+    assert_eq!(lines_of(shown.expect("the page shows a failure")), told);
 }
