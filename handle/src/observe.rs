@@ -115,6 +115,16 @@ pub fn records() -> bool {
     LISTENERS.load(Relaxed) & RECORDS != 0
 }
 
+/// Returns whether a session records, and the table of what waits now is not kept.
+///
+/// ```
+/// assert!(!brigade_handle::observe::only_records());
+/// ```
+#[inline(always)]
+pub fn only_records() -> bool {
+    LISTENERS.load(Relaxed) == RECORDS
+}
+
 /// Returns whether the table of what waits now is kept.
 ///
 /// ```

@@ -127,7 +127,13 @@ pub(crate) fn choose() {
 /// Returns the time as an event in a ring holds it: ticks, or nanoseconds.
 #[inline]
 pub(crate) fn stamp() -> u64 {
-    if TICKS.load(Relaxed) { ticks() } else { nanos() }
+    if TICKS.load(Relaxed) { ticks() } else { nanos_out_of_line() }
+}
+
+#[cold]
+#[inline(never)]
+fn nanos_out_of_line() -> u64 {
+    nanos()
 }
 
 /// Returns the time between two stamps, by the rate that [`choose`] measured.

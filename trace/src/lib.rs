@@ -46,6 +46,7 @@ pub mod live;
 mod local;
 mod mark;
 mod origin;
+mod part;
 mod program;
 mod record;
 mod registry;
@@ -80,7 +81,7 @@ pub use record::{
 };
 pub use resource::Resource;
 #[cfg(loom)]
-pub use ring::Ring;
+pub use ring::{Ring, RingWriter};
 pub use session::{Builder, Busy, Session};
 pub use shared::{WORKER_TRACE_CALLS, WORKER_TRACE_WORDS};
 pub use site::{Site, record_spawn};

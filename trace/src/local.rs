@@ -75,12 +75,15 @@ impl Local {
         self.site.set(site);
     }
 
+    #[cold]
+    #[inline(never)]
     fn forget_runs(&self) {
         self.depth.set(0);
         self.current.set(Id::NONE);
         let _ = OUTER.try_with(|outer| outer.borrow_mut().clear());
     }
 
+    #[inline(never)]
     fn nest(&self) {
         let _ = OUTER.try_with(|outer| outer.borrow_mut().push((self.current.get(), self.site.get())));
     }
@@ -100,6 +103,7 @@ impl Local {
     }
 
     /// The runs within the one that ends have ended as well, unheard.
+    #[inline(never)]
     fn end_nested(&self, id: Id) -> bool {
         let ended = OUTER.try_with(|outer| {
             let mut outer = outer.borrow_mut();
@@ -119,12 +123,15 @@ impl Local {
     }
 
     /// Whether this thread runs it, perhaps around something else.
+    #[inline]
     pub(crate) fn runs(&self, id: Id) -> bool {
-        self.current() == id
-            || self.depth.get() > 1
-                && OUTER
-                    .try_with(|outer| outer.borrow().iter().any(|&(running, _)| running == id))
-                    .unwrap_or(false)
+        self.current() == id || self.depth.get() > 1 && self.runs_around(id)
+    }
+
+    #[inline(never)]
+    fn runs_around(&self, id: Id) -> bool {
+        let any = OUTER.try_with(|outer| outer.borrow().iter().any(|&(running, _)| running == id));
+        any.unwrap_or(false)
     }
 
     /// Whether it runs nothing, right after the end of a run.
@@ -134,11 +141,19 @@ impl Local {
     }
 
     /// Returns the id of this thread.
+    #[inline]
     pub(crate) fn own(&self) -> Id {
-        if self.own.get() == Id::NONE {
-            self.own.set(Id::new(Domain::Thread, clock::tid()));
+        match self.own.get() {
+            Id::NONE => self.ask_own(),
+            own => own,
         }
-        self.own.get()
+    }
+
+    #[cold]
+    fn ask_own(&self) -> Id {
+        let own = Id::new(Domain::Thread, clock::tid());
+        self.own.set(own);
+        own
     }
 
     /// Returns the stamp of an event that comes right after the end of a run: the same one, because taking a

@@ -3,6 +3,7 @@
 use crate::{
     clock,
     event::{Cause, Event, Kind},
+    part,
     record::{self, on},
     site::Site,
 };
@@ -34,5 +35,5 @@ fn record_mark(text: impl FnOnce() -> String, at: &'static Location<'static>) {
     let by = record::draw_id(Domain::Mark);
     record::label(by, text);
     let (subject, detail) = (record::actor(), Site::of(at).number());
-    record::push(Event { at: clock::stamp(), kind: Kind::Mark, subject, by, cause: Cause::Unknown, detail });
+    part::push(Event { at: clock::stamp(), kind: Kind::Mark, subject, by, cause: Cause::Unknown, detail });
 }

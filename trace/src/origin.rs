@@ -11,7 +11,7 @@
 use crate::{
     clock,
     event::{Cause, Event, Kind},
-    record,
+    part, record,
     site::Site,
 };
 use brigade_handle::{Domain, Id, Subject};
@@ -64,7 +64,7 @@ impl Origin {
     fn draw(domain: Domain, at: &'static Location<'static>) -> Self {
         let (id, site) = (record::draw_id(domain), Site::of(at).number());
         let (by, cause) = (record::current(), Cause::Unknown);
-        record::push(Event { at: clock::stamp(), kind: Kind::Spawn, subject: id, by, cause, detail: site });
+        part::push(Event { at: clock::stamp(), kind: Kind::Spawn, subject: id, by, cause, detail: site });
         Self(id.number() << SITE_BITS | site)
     }
 

@@ -11,44 +11,20 @@ use crate::{
     clock, cpu,
     event::{Cause, Event, Kind},
     export::Lane,
-    limits,
     listener::listener,
     local::{self, Local},
+    part::{cpu, push},
     registry,
-    ring::Ring,
     site::Site,
 };
 use brigade_handle::{Domain, Id, Subject, observe};
 use std::{
     borrow::Cow,
-    cell::RefCell,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// The number of the next [`fresh_id`].
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
-
-thread_local! {
-    static RING: RefCell<Option<Mine>> = const { RefCell::new(None) };
-}
-
-/// The ring of this thread.
-struct Mine {
-    session: u64,
-    ring: Arc<Ring>,
-}
-
-impl Drop for Mine {
-    fn drop(&mut self) {
-        // The thread ends. Its part in the session ends as well, if that still runs.
-        if observe::records() && registry::number() == self.session && registry::is_here() {
-            self.ring.push(cpu_event());
-        }
-    }
-}
 
 /// Whether a session is running, or the table of what waits now is [kept](crate::live::keep).
 ///
@@ -125,20 +101,24 @@ pub fn begin(id: Id) {
 }
 
 // Out of line, as all that runs only while a session does: the callers stay as small as without a trace.
-// The cold function is a jump, because a compiler makes cold code small instead of fast.
+// The cold function is a jump, because a compiler makes cold code small instead of fast. The state of the
+// thread is an argument, because a closure that takes it would find everything else through pointers.
 #[cold]
 #[inline(never)]
 fn record_begin(id: Id) {
     begin_run(id, Site::NONE);
 }
 
-#[inline(never)]
+#[inline]
 pub(crate) fn begin_run(id: Id, site: Site) {
-    local::with(|local| {
-        let (at, by, cause) = (local.stamp_after_run(), local.current(), local.cause.get());
-        push(Event { at, kind: Kind::RunBegin, subject: id, by, cause, detail: 0 });
-        local.begin(id, site);
-    });
+    local::with(|local| begin_run_on(local, id, site));
+}
+
+#[inline(never)]
+fn begin_run_on(local: &Local, id: Id, site: Site) {
+    let (at, by, cause) = (local.stamp_after_run(), local.current(), local.cause.get());
+    push(Event { at, kind: Kind::RunBegin, subject: id, by, cause, detail: 0 });
+    local.begin(id, site);
 }
 
 /// Marks the end of a run of `id`. Detail 1 means that the work is complete.
@@ -155,14 +135,17 @@ fn record_end(id: Id, detail: u64) {
     end_run(id, detail);
 }
 
-#[inline(never)]
+#[inline]
 pub(crate) fn end_run(id: Id, detail: u64) {
-    local::with(|local| {
-        local.end(id);
-        let (at, by, cause) = (clock::stamp(), local.current(), local.cause.get());
-        push(Event { at, kind: Kind::RunEnd, subject: id, by, cause, detail });
-        end_of_run(local, id, at);
-    });
+    local::with(|local| end_run_on(local, id, detail));
+}
+
+#[inline(never)]
+fn end_run_on(local: &Local, id: Id, detail: u64) {
+    local.end(id);
+    let (at, by, cause) = (clock::stamp(), local.current(), local.cause.get());
+    push(Event { at, kind: Kind::RunEnd, subject: id, by, cause, detail });
+    end_of_run(local, id, at);
 }
 
 /// Records that the result of `id` is stored. Detail 1 means that it is an error. If this thread runs the
@@ -192,20 +175,23 @@ fn record_complete(id: Id, detail: u64) {
     complete_run(id, detail);
 }
 
-#[inline(never)]
+#[inline]
 pub(crate) fn complete_run(id: Id, detail: u64) {
-    local::with(|local| {
-        let has_run = local.end(id);
-        let (at, by, cause) = (clock::stamp(), local.current(), local.cause.get());
-        let event = |kind, detail| Event { at, kind, subject: id, by, cause, detail };
-        if has_run {
-            push(event(Kind::RunEnd, 1));
-        }
-        push(event(Kind::Complete, detail));
-        if has_run {
-            end_of_run(local, id, at);
-        }
-    });
+    local::with(|local| complete_run_on(local, id, detail));
+}
+
+#[inline(never)]
+fn complete_run_on(local: &Local, id: Id, detail: u64) {
+    let has_run = local.end(id);
+    let (at, by, cause) = (clock::stamp(), local.current(), local.cause.get());
+    let event = |kind, detail| Event { at, kind, subject: id, by, cause, detail };
+    if has_run {
+        push(event(Kind::RunEnd, 1));
+    }
+    push(event(Kind::Complete, detail));
+    if has_run {
+        end_of_run(local, id, at);
+    }
 }
 
 /// The next event may share the stamp of a task's run, whose executor says when it does anything else than
@@ -274,7 +260,7 @@ pub fn own_id() -> Id {
 
 /// Reads the number of this thread again, because a forked child has its parent's: returns the id until now,
 /// and the one from now on.
-fn renew_own_id() -> (Id, Id) {
+pub(crate) fn renew_own_id() -> (Id, Id) {
     let stale = own_id();
     if stale.domain() == Domain::Thread {
         local::with(|local| local.own.set(Id::NONE));
@@ -410,88 +396,29 @@ fn record_event(kind: Kind, subject: Id, detail: u64) {
 }
 
 /// Writes an event.
-#[inline(never)]
+#[inline]
 pub(crate) fn write(kind: Kind, subject: Id, detail: u64) {
-    local::with(|local| {
-        let (current, cause) = (local.current(), local.cause.get());
-        let is_wake = kind == Kind::Wake;
-        let by = if current == Id::NONE && is_wake { local.own() } else { current };
-        // The joiner of work is woken right after the end of its run.
-        let at = if is_wake && cause == Cause::Join { local.stamp_after_run() } else { clock::stamp() };
-        // A task that wakes itself asks to be polled again.
-        let yields = is_wake && cause == Cause::Unknown && current != Id::NONE && local.runs(subject);
-        let cause = if yields { Cause::Yield } else { cause };
-        push(Event { at, kind, subject, by, cause, detail });
-    });
+    local::with(|local| write_on(local, kind, subject, detail));
 }
 
-/// Puts an event into this thread's ring. Its time is a [stamp](clock::stamp).
-#[inline]
-pub(crate) fn push(event: Event) {
-    if observe::is_live() {
-        tell_listener(event);
-    }
-    push_to_ring(event);
-}
-
-#[cold]
-fn tell_listener(event: Event) {
-    if let Some(listener) = listener() {
-        observe::aside(|| (listener.apply)(&event));
-    }
-}
-
-/// Puts an event into this thread's ring, if a session records.
-#[inline]
-pub(crate) fn push_to_ring(event: Event) {
-    let [at, subject, by, tail] = event.to_words();
-    push_words(at, subject, by, tail);
-}
-
-/// Takes the words of an event, because they fit into registers.
 #[inline(never)]
-fn push_words(at: u64, subject: u64, by: u64, tail: u64) {
-    if !observe::records() || !registry::is_here() {
-        return;
-    }
-    local::with(|local| local.set_end_of_run(0));
-    let words = [at, subject, by, tail];
-    // A thread that is ending has no ring any more; its last events are lost.
-    let _ = RING.try_with(|mine| {
-        if let Some(Mine { session, ring }) = &*mine.borrow()
-            && *session == registry::number()
-        {
-            return ring.push_words(words);
+fn write_on(local: &Local, kind: Kind, subject: Id, detail: u64) {
+    let (mut by, mut cause) = (local.current(), local.cause.get());
+    let mut at = 0;
+    if kind == Kind::Wake {
+        if by == Id::NONE {
+            by = local.own();
+        } else if cause == Cause::Unknown && local.runs(subject) {
+            // A task that wakes itself asks to be polled again.
+            cause = Cause::Yield;
         }
-        push_first(mine, Event::from_words(words));
-    });
-    if limits::are_set() {
-        limits::watch(&Event::from_words(words)); // It is there for a dump.
+        if cause == Cause::Join {
+            // The joiner of work is woken right after the end of its run.
+            at = local.stamp_after_run();
+        }
     }
-}
-
-/// Makes this thread's ring and puts its first event there.
-#[cold]
-fn push_first(mine: &RefCell<Option<Mine>>, event: Event) {
-    let (stale, own) = renew_own_id();
-    let renewed = |id| if id == stale { own } else { id };
-    let (session, ring) = registry::register();
-    // The CPU time at the begin of this thread's part.
-    ring.push(Event { at: event.at, ..cpu_event() });
-    if event.kind != Kind::Cpu {
-        ring.push(Event { subject: renewed(event.subject), by: renewed(event.by), ..event });
+    if at == 0 {
+        at = clock::stamp();
     }
-    *mine.borrow_mut() = Some(Mine { session, ring });
-}
-
-fn cpu_event() -> Event {
-    cpu::event(own_id())
-}
-
-/// Records the CPU time of this thread.
-#[cold]
-pub(crate) fn cpu() {
-    if observe::records() {
-        push_to_ring(cpu_event());
-    }
+    push(Event { at, kind, subject, by, cause, detail });
 }

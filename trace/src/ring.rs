@@ -42,8 +42,11 @@ use crate::{
     export::Mode,
     sync::{AtomicU64, Ordering, fence},
 };
-// Not loom's: the store of `head` orders the chunks for readers, and the writer alone reads the position.
-use std::sync::{OnceLock, atomic::AtomicUsize};
+// Not loom's: the store of `head` orders the chunks for readers.
+use std::{
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
 
 /// A chunk has room for this many events: 8 KiB.
 const CHUNK_EVENTS: usize = 256;
@@ -51,26 +54,23 @@ const CHUNK_EVENTS: usize = 256;
 /// The words of an event.
 pub(crate) type Slot = [AtomicU64; EVENT_WORDS];
 
-/// A ring of events with a fixed capacity, written by one thread.
+/// A ring of events with a fixed capacity, written by one thread, through its [`RingWriter`].
 #[derive(Debug)]
 pub struct Ring {
-    /// Each is made when it is first written to. Only the writer makes them, so nobody waits here.
-    chunks: Box<[OnceLock<Box<[Slot]>>]>,
-    /// The place of a ring that has no chunks: shared memory.
-    lent: Option<Lent>,
+    place: Place,
     capacity: usize,
     mode: Mode,
-    /// The slot that is written next, so that none has to be computed from `head` by a division. It is
-    /// `capacity` if there is no room any more.
-    next: AtomicUsize,
+    /// Those of a ring in this process's memory.
     counters: [AtomicU64; COUNTERS],
 }
 
-/// The place of a ring in shared memory, which lasts as long as the process.
+/// Where the events of a ring lie.
 #[derive(Debug)]
-struct Lent {
-    counters: &'static [AtomicU64; COUNTERS],
-    slots: &'static [Slot],
+enum Place {
+    /// In chunks. Each is made when it is first written to. Only the writer makes them, so nobody waits here.
+    Own(Box<[OnceLock<Arc<[Slot]>>]>),
+    /// In shared memory, which lasts as long as the process.
+    Lent { counters: &'static [AtomicU64; COUNTERS], slots: &'static [Slot] },
 }
 
 /// The counters of a ring, by their places.
@@ -83,25 +83,24 @@ const REFUSED: usize = 2;
 impl Ring {
     /// Makes a ring for `capacity` events, at least one.
     pub fn new(capacity: usize, mode: Mode) -> Self {
-        let capacity = capacity.max(1);
-        Self {
-            chunks: (0..capacity.div_ceil(CHUNK_EVENTS)).map(|_| OnceLock::new()).collect(),
-            lent: None,
-            capacity,
-            mode,
-            next: AtomicUsize::new(0),
-            counters: std::array::from_fn(|_| AtomicU64::new(0)),
-        }
+        Self::with_capacity(capacity.max(1), mode)
+    }
+
+    fn with_capacity(capacity: usize, mode: Mode) -> Self {
+        let chunks = (0..capacity.div_ceil(CHUNK_EVENTS)).map(|_| OnceLock::new()).collect();
+        let counters = std::array::from_fn(|_| AtomicU64::new(0));
+        Self { place: Place::Own(chunks), capacity, mode, counters }
     }
 
     /// Makes a ring in shared memory.
     pub(crate) fn lent(counters: &'static [AtomicU64; COUNTERS], slots: &'static [Slot], mode: Mode) -> Self {
-        Self { capacity: slots.len(), lent: Some(Lent { counters, slots }), ..Self::new(1, mode) }
+        let place = Place::Lent { counters, slots };
+        Self { place, capacity: slots.len(), ..Self::with_capacity(0, mode) }
     }
 
     /// Makes a ring that has room for no event, and counts them all.
     pub fn counting() -> Self {
-        Self { capacity: 0, ..Self::new(1, Mode::KeepFirst) }
+        Self::with_capacity(0, Mode::KeepFirst)
     }
 
     /// Whether this ring was made by [`counting`](Self::counting).
@@ -111,57 +110,33 @@ impl Ring {
 
     #[inline]
     fn counters(&self) -> &[AtomicU64; COUNTERS] {
-        self.lent.as_ref().map_or(&self.counters, |lent| lent.counters)
+        match &self.place {
+            Place::Own(_) => &self.counters,
+            Place::Lent { counters, .. } => counters,
+        }
     }
 
-    /// The slot at this position, whose chunk is made if it is missing.
-    #[inline]
+    /// The slot at this position, which the writer has written to.
     fn slot(&self, position: usize) -> &Slot {
-        if let Some(lent) = &self.lent {
-            return &lent.slots[position];
+        match &self.place {
+            Place::Own(chunks) => {
+                let slots = chunks[position / CHUNK_EVENTS].get();
+                &slots.expect("a chunk is made before an event in it counts")[position % CHUNK_EVENTS]
+            }
+            Place::Lent { slots, .. } => &slots[position],
         }
-        let chunk = position / CHUNK_EVENTS;
-        let slots = self.chunks[chunk].get_or_init(|| self.chunk(chunk));
-        &slots[position % CHUNK_EVENTS]
     }
 
-    #[cold]
-    fn chunk(&self, chunk: usize) -> Box<[Slot]> {
-        let events = (self.capacity - chunk * CHUNK_EVENTS).min(CHUNK_EVENTS);
-        (0..events).map(|_| std::array::from_fn(|_| AtomicU64::new(0))).collect()
-    }
-
-    /// Writes an event, or counts it as dropped. Called by the writing thread only; a second writer could
-    /// overwrite events, though nothing worse.
-    #[inline]
-    pub fn push(&self, event: Event) {
-        self.push_words(event.to_words());
-    }
-
-    /// Writes the words of an event, as [`push`](Self::push) does.
-    #[inline]
-    pub(crate) fn push_words(&self, words: [u64; EVENT_WORDS]) {
-        let counters = self.counters();
-        // Relaxed, all: only this thread stores them.
-        let head = counters[HEAD].load(Ordering::Relaxed);
-        let position = self.next.load(Ordering::Relaxed);
-        if position >= self.capacity {
-            let refused = counters[REFUSED].load(Ordering::Relaxed);
-            return counters[REFUSED].store(refused + 1, Ordering::Relaxed);
+    /// The slots that the writer fills after `chunk` others, if there are more. The first call makes them.
+    fn slots(&self, chunk: usize) -> Option<Slots> {
+        match &self.place {
+            Place::Own(chunks) => {
+                let events = self.capacity.saturating_sub(chunk * CHUNK_EVENTS).min(CHUNK_EVENTS);
+                let make = || (0..events).map(|_| std::array::from_fn(|_| AtomicU64::new(0))).collect();
+                Some(Slots::Own(chunks.get(chunk)?.get_or_init(make).clone()))
+            }
+            Place::Lent { slots, .. } => (chunk == 0).then_some(Slots::Lent(slots)),
         }
-        let mut next = position + 1;
-        if self.mode == Mode::KeepLast {
-            // Relaxed: the fence orders it before the words.
-            counters[CLAIMED].store(head.wrapping_add(1), Ordering::Relaxed);
-            fence(Ordering::Release);
-            next = if next == self.capacity { 0 } else { next };
-        }
-        self.next.store(next, Ordering::Relaxed);
-        for (place, word) in self.slot(position).iter().zip(words) {
-            place.store(word, Ordering::Relaxed);
-        }
-        // Release publishes the words.
-        counters[HEAD].store(head.wrapping_add(1), Ordering::Release);
     }
 
     /// Copies the events that are there, oldest first, and counts those that are missing.
@@ -178,12 +153,97 @@ impl Ring {
 
     /// For how many events it takes memory.
     pub fn room(&self) -> usize {
-        self.chunks.iter().filter_map(OnceLock::get).map(|chunk| chunk.len()).sum()
+        match &self.place {
+            Place::Own(chunks) => chunks.iter().filter_map(OnceLock::get).map(|chunk| chunk.len()).sum(),
+            Place::Lent { .. } => 0,
+        }
     }
 
     /// Which events the ring keeps.
     pub fn mode(&self) -> Mode {
         self.mode
+    }
+}
+
+/// The writing end of a ring: the slots that it fills, and the place of the next event in them. A thread has
+/// it for itself, so that an event costs little more than its four stores.
+#[derive(Debug)]
+pub struct RingWriter {
+    ring: Arc<Ring>,
+    slots: Slots,
+    /// The slot of `slots` that is written next.
+    next: usize,
+    /// How many chunks come before the next one.
+    chunks: usize,
+    head: u64,
+}
+
+/// Some slots of a ring.
+#[derive(Debug)]
+enum Slots {
+    Own(Arc<[Slot]>),
+    Lent(&'static [Slot]),
+}
+
+impl Deref for Slots {
+    type Target = [Slot];
+
+    #[inline]
+    fn deref(&self) -> &[Slot] {
+        match self {
+            Self::Own(slots) => slots,
+            Self::Lent(slots) => slots,
+        }
+    }
+}
+
+impl RingWriter {
+    /// Makes the writer of a new ring. A second one could overwrite events, though nothing worse.
+    pub fn new(ring: Arc<Ring>) -> Self {
+        Self { ring, slots: Slots::Lent(&[]), next: 0, chunks: 0, head: 0 }
+    }
+
+    /// Writes an event, or counts it as dropped.
+    pub fn push(&mut self, event: Event) {
+        let words = event.to_words();
+        if !self.push_quickly(words) && self.turn() {
+            self.push_quickly(words);
+        }
+    }
+
+    /// Writes the words of an event. Returns false if there is no room in the present slots.
+    #[inline(always)]
+    pub(crate) fn push_quickly(&mut self, [at, subject, by, tail]: [u64; EVENT_WORDS]) -> bool {
+        let Some(slot) = self.slots.get(self.next) else { return false };
+        let counters = self.ring.counters();
+        self.next += 1;
+        self.head = self.head.wrapping_add(1);
+        // Relaxed: the fence orders it before the words.
+        counters[CLAIMED].store(self.head, Ordering::Relaxed);
+        fence(Ordering::Release);
+        slot[0].store(at, Ordering::Relaxed);
+        slot[1].store(subject, Ordering::Relaxed);
+        slot[2].store(by, Ordering::Relaxed);
+        slot[3].store(tail, Ordering::Relaxed);
+        // Release publishes the words.
+        counters[HEAD].store(self.head, Ordering::Release);
+        true
+    }
+
+    /// Goes to the next slots. Returns false if there are none: then an event is counted.
+    fn turn(&mut self) -> bool {
+        if self.ring.mode == Mode::KeepLast && self.chunks > 0 && self.ring.slots(self.chunks).is_none() {
+            self.chunks = 0;
+        }
+        let Some(slots) = self.ring.slots(self.chunks) else {
+            let refused = &self.ring.counters()[REFUSED];
+            // Relaxed, both: only this thread stores it.
+            refused.store(refused.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            return false;
+        };
+        (self.slots, self.next) = (slots, 0);
+        self.chunks += 1;
+        true
     }
 }
 
@@ -220,7 +280,12 @@ pub(crate) fn copy<'a>(
 mod tests {
     use super::*;
     use crate::{Cause, Id, Kind};
-    use std::{sync::Arc, thread};
+    use std::thread;
+
+    fn ring(capacity: usize, mode: Mode) -> (Arc<Ring>, RingWriter) {
+        let ring = Arc::new(Ring::new(capacity, mode));
+        (ring.clone(), RingWriter::new(ring))
+    }
 
     fn event(at: u64) -> Event {
         let by = Id::from_bits(at.wrapping_mul(3));
@@ -229,31 +294,31 @@ mod tests {
 
     #[test]
     fn a_full_ring_that_keeps_the_first_drops_the_newest_and_counts_them() {
-        let ring = Ring::new(2, Mode::KeepFirst);
-        (1..=5).for_each(|at| ring.push(event(at)));
+        let (ring, mut writer) = ring(2, Mode::KeepFirst);
+        (1..=5).for_each(|at| writer.push(event(at)));
         assert_eq!(ring.snapshot(), (vec![event(1), event(2)], 3));
     }
 
     #[test]
     fn a_full_ring_that_keeps_the_last_drops_the_oldest_and_counts_them() {
-        let ring = Ring::new(2, Mode::KeepLast);
-        ring.push(event(1));
+        let (ring, mut writer) = ring(2, Mode::KeepLast);
+        writer.push(event(1));
         assert_eq!(ring.snapshot(), (vec![event(1)], 0));
-        (2..=5).for_each(|at| ring.push(event(at)));
+        (2..=5).for_each(|at| writer.push(event(at)));
         assert_eq!(ring.snapshot(), (vec![event(4), event(5)], 3));
-        ring.push(event(6));
+        writer.push(event(6));
         assert_eq!(ring.snapshot(), (vec![event(5), event(6)], 4));
     }
 
     #[test]
     fn a_ring_takes_memory_for_the_events_that_it_has() {
         for mode in [Mode::KeepFirst, Mode::KeepLast] {
-            let ring = Ring::new(CHUNK_EVENTS * 4 + 1, mode);
+            let (ring, mut writer) = ring(CHUNK_EVENTS * 4 + 1, mode);
             let made = || ring.room();
             assert_eq!(made(), 0);
-            (0..=CHUNK_EVENTS as u64).for_each(|at| ring.push(event(at)));
+            (0..=CHUNK_EVENTS as u64).for_each(|at| writer.push(event(at)));
             assert_eq!(made(), 2 * CHUNK_EVENTS);
-            (0..5000).for_each(|at| ring.push(event(at)));
+            (0..5000).for_each(|at| writer.push(event(at)));
             assert_eq!(made(), CHUNK_EVENTS * 4 + 1);
             assert_eq!(ring.written(), 5001 + CHUNK_EVENTS as u64);
         }
@@ -263,9 +328,8 @@ mod tests {
     fn no_snapshot_of_a_busy_ring_holds_a_torn_event() {
         const EVENTS: u64 = 200_000;
         for capacity in [1, 3, 64] {
-            let ring = Arc::new(Ring::new(capacity, Mode::KeepLast));
-            let theirs = ring.clone();
-            let writer = thread::spawn(move || (0..EVENTS).for_each(|at| theirs.push(event(at))));
+            let (ring, mut writer) = ring(capacity, Mode::KeepLast);
+            let writer = thread::spawn(move || (0..EVENTS).for_each(|at| writer.push(event(at))));
             loop {
                 let ended = writer.is_finished();
                 let (events, missing) = ring.snapshot();

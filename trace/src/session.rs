@@ -4,7 +4,7 @@ use crate::{
     export::{Mode, Trace},
     file::Recording,
     limits::Limits,
-    record,
+    part,
     registry::{self, Part, Sharing},
 };
 use brigade_handle::{fork::Generation, observe};
@@ -181,7 +181,7 @@ impl Builder {
     pub(crate) fn start_as(self, sharing: Sharing) -> Result<Session, Busy> {
         let part = registry::begin(self.capacity, self.mode, sharing).ok_or(Busy)?;
         // The begin of this thread's part.
-        record::cpu();
+        part::cpu();
         Ok(Session { process: Generation::current(), part })
     }
 }
@@ -267,7 +267,7 @@ impl Session {
     fn close(&self) {
         if self.process.is_current() {
             // The end of this thread's part. Other threads cannot be asked.
-            record::cpu();
+            part::cpu();
             if self.part.is_none() {
                 observe::switch(false);
             }

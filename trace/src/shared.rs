@@ -257,7 +257,8 @@ fn store_bytes(words: &[AtomicU64], bytes: &[u8]) {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::{Cause, Domain, Event, Kind};
+    use crate::{Cause, Domain, Event, Kind, ring::RingWriter};
+    use std::sync::Arc;
 
     fn memory() -> &'static [AtomicU64] {
         (0..WORDS).map(|_| AtomicU64::new(0)).collect::<Vec<_>>().leak()
@@ -268,8 +269,9 @@ mod tests {
         Event { at, kind: Kind::Wake, subject, by, cause: Cause::Timer, detail: at }
     }
 
-    fn take(shared: Shared<'static>, name: &str) -> Option<Ring> {
-        shared.take_lane(name, 7, Lane::Child, Id::new(Domain::Thread, 7), Mode::KeepLast)
+    fn take(shared: Shared<'static>, name: &str) -> Option<RingWriter> {
+        let ring = shared.take_lane(name, 7, Lane::Child, Id::new(Domain::Thread, 7), Mode::KeepLast);
+        ring.map(|ring| RingWriter::new(Arc::new(ring)))
     }
 
     #[test]
@@ -283,7 +285,7 @@ mod tests {
         assert_eq!((shared.wanted(), shared.settings()), (5, settings));
         assert_eq!((shared.call(257), shared.call(1)), (call, Id::NONE));
         shared.begin(5);
-        let ring = take(shared, "a cook with a name that is far too long: ä").unwrap();
+        let mut ring = take(shared, "a cook with a name that is far too long: ä").unwrap();
         (0..FIRST_LANE_EVENTS as u64 + 10).for_each(|at| ring.push(event(at)));
         shared.tell(Named::Site, 9, "soup.rs:1:2");
         shared.tell(Named::Label, call.to_bits(), "soup");
@@ -301,9 +303,9 @@ mod tests {
     #[test]
     fn lanes_and_texts_are_bounded() {
         let shared = Shared::new(memory()).unwrap();
-        let rings: Vec<_> = (0..LANES + 3).filter_map(|_| take(shared, "")).collect();
+        let mut rings: Vec<_> = (0..LANES + 3).filter_map(|_| take(shared, "")).collect();
         assert_eq!(rings.len(), LANES);
-        for ring in &rings {
+        for ring in &mut rings {
             (0..FIRST_LANE_EVENTS as u64 * 2).for_each(|at| ring.push(event(at)));
         }
         let threads = shared.threads(Mode::KeepLast);

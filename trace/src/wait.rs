@@ -4,6 +4,7 @@ use crate::{
     clock,
     event::{Cause, Event, Kind},
     listener::listener,
+    part,
     record::{self, on},
     resource::Resource,
     site::Site,
@@ -109,7 +110,7 @@ pub fn left_child(call: Id, child: Id) {
 }
 
 fn write(kind: Kind, subject: Id, by: Id, cause: Cause, detail: u64) {
-    record::push(Event { at: clock::stamp(), kind, subject, by, cause, detail });
+    part::push(Event { at: clock::stamp(), kind, subject, by, cause, detail });
 }
 
 /// A wait of this thread, or of an async function: it is recorded when this is made and when it ends. A wait
@@ -272,7 +273,7 @@ impl Resource {
         if holder != Id::NONE {
             let (subject, at) = (self.id(), clock::stamp());
             // The table of what waits now knows its holders, and this one may have given it up meanwhile.
-            record::push_to_ring(Event {
+            part::push_to_ring(Event {
                 at,
                 kind: Kind::Held,
                 subject,

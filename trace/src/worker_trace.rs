@@ -1,6 +1,6 @@
 //! A worker process's half of a recording: it records into memory that it shares with its parent.
 
-use crate::{clock, export::Lane, record, registry, shared::Shared, sync::AtomicU64};
+use crate::{clock, export::Lane, part, record, registry, shared::Shared, sync::AtomicU64};
 use brigade_handle::Id;
 use std::fmt;
 
@@ -59,6 +59,6 @@ impl WorkerTrace {
         record::lane(Lane::Child, Id::NONE);
         self.shared.begin(self.session);
         registry::begin_shared(self.shared, settings.mode);
-        record::cpu();
+        part::cpu();
     }
 }

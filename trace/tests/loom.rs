@@ -2,8 +2,9 @@
 //! `RUSTFLAGS="--cfg loom" cargo test -p brigade-trace --test loom --release`.
 #![cfg(loom)]
 
-use brigade_trace::{Cause, Event, Id, Kind, Mode, Ring};
-use loom::{sync::Arc, thread};
+use brigade_trace::{Cause, Event, Id, Kind, Mode, Ring, RingWriter};
+use loom::thread;
+use std::sync::Arc;
 
 fn event(at: u64) -> Event {
     Event { at, kind: Kind::Wake, subject: Id::from_bits(at), by: Id::NONE, cause: Cause::Timer, detail: at }
@@ -13,7 +14,7 @@ fn event(at: u64) -> Event {
 fn read_while_written(mode: Mode, count: u64, at_last: u64) {
     loom::model(move || {
         let ring = Arc::new(Ring::new(1, mode));
-        let writer = ring.clone();
+        let mut writer = RingWriter::new(ring.clone());
         let other = thread::spawn(move || (1..=count).for_each(|at| writer.push(event(at))));
         let (seen, missing) = ring.snapshot();
         assert!(seen.iter().all(|seen| *seen == event(seen.at)), "{seen:?}");
