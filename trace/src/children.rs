@@ -9,11 +9,11 @@ use crate::{
     event::Event,
     export::{Mode, ThreadTrace, Trace},
     file::{ProcessInfo, Role, Segment},
-    record, registry,
+    registry,
     shared::{Settings, Shared},
     sync::AtomicU64,
 };
-use brigade_handle::{Id, fork::PerProcess};
+use brigade_handle::{Id, fork::PerProcess, observe};
 use std::{
     collections::VecDeque,
     fmt,
@@ -182,14 +182,14 @@ impl ChildTrace {
     /// runs, the worker is told.
     #[inline]
     pub fn given(&mut self, pid: u32, number: u64, call: Id) {
-        if record::on() || self.told != 0 {
+        if observe::records() || self.told != 0 {
             self.tell(pid, number, call);
         }
     }
 
     #[cold]
     fn tell(&mut self, pid: u32, number: u64, call: Id) {
-        let session = if record::on() { registry::number() } else { 0 };
+        let session = if observe::records() { registry::number() } else { 0 };
         let shared = self.memory.as_ref().and_then(|memory| Shared::new(memory.words()));
         if session != self.told {
             (self.pid, self.told) = (pid, session);
