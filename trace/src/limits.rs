@@ -128,7 +128,8 @@ pub(crate) fn watch(event: &Event) {
     }
 }
 
-fn begin_run(id: Id, at: u64) {
+/// A run begins, or a poll of the future of a `block_on`, which goes by its thread or job.
+pub(crate) fn begin_run(id: Id, at: u64) {
     // A thread that is ending has no place for it any more.
     let _ = RUNS.try_with(|runs| {
         let Runs { shown, stack } = &mut *runs.borrow_mut();
@@ -149,7 +150,8 @@ fn begin_run(id: Id, at: u64) {
     });
 }
 
-fn end_run(id: Id, at: u64) {
+/// The run ends that [`begin_run`] has told.
+pub(crate) fn end_run(id: Id, at: u64) {
     let _ = RUNS.try_with(|runs| {
         let Runs { shown, stack } = &mut *runs.borrow_mut();
         // The begin may have come before the limit.

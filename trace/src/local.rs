@@ -10,6 +10,8 @@ pub(crate) struct Local {
     current: Cell<Id>,
     /// The site that spawned it, if that is known.
     site: Cell<Site>,
+    /// The site of the `block_on` whose future it polls, outside of all runs.
+    root_site: Cell<Site>,
     /// How many runs there are, one within the other.
     depth: Cell<usize>,
     /// The [period](observe::period) in which that was told. If it ends within a run, nobody hears of the
@@ -30,6 +32,7 @@ thread_local! {
         Local {
             current: Cell::new(Id::NONE),
             site: Cell::new(Site::NONE),
+            root_site: Cell::new(Site::NONE),
             depth: Cell::new(0),
             current_since: Cell::new(0),
             end_of_run: Cell::new(0),
@@ -55,9 +58,14 @@ impl Local {
         if self.current_since.get() == observe::period() { self.current.get() } else { Id::NONE }
     }
 
-    /// Returns the site that spawned what this thread runs.
+    /// Returns the site that spawned what this thread runs, or the site of the `block_on` that it is in.
     pub(crate) fn site(&self) -> Site {
-        if self.current() == Id::NONE { Site::NONE } else { self.site.get() }
+        if self.current() == Id::NONE { self.root_site.get() } else { self.site.get() }
+    }
+
+    /// This thread polls the future of a `block_on` at this site, until the site from before is back.
+    pub(crate) fn set_root_site(&self, site: Site) -> Site {
+        self.root_site.replace(site)
     }
 
     /// A run begins, of work that was spawned at this site.

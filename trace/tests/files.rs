@@ -5,14 +5,15 @@
 #![allow(clippy::unwrap_used)]
 
 use brigade_trace::{
-    Builder, Cause, Domain, Kind, Mode, Recording, Resource, Session, Site, begin, end, fresh_id, record,
-    record_to, wait_begin, wait_end,
+    Builder, Cause, Domain, Kind, Mode, Recording, Resource, Session, Site, begin, end, fresh_id, live::Root,
+    record, record_to, wait_begin, wait_end,
 };
 use std::{
     fs,
     path::PathBuf,
     process::Command,
     sync::{Mutex, MutexGuard, PoisonError},
+    task::{Poll, Waker},
     thread,
     time::{Duration, Instant},
 };
@@ -174,6 +175,28 @@ fn a_run_that_is_too_long_is_dumped_at_its_end_or_before() {
         assert!(has(&first_dump(&file), Kind::RunBegin));
         drop(recording);
         end(task, 1);
+    }
+}
+
+#[test]
+fn a_poll_of_a_block_on_that_is_too_long_is_dumped_at_its_end_or_before() {
+    let _turn = turn();
+    for ends in [true, false] {
+        let file = Temporary::new("root.brigade");
+        let recording = flight().dump_on_run_over(Duration::ZERO).record_to(&file.0).unwrap();
+        let mut root = Root::new();
+        let polled = root.poll(Waker::noop(), |_| {
+            record(Kind::QueueDepth, fresh_id(Domain::Queue), 1);
+            if !ends {
+                assert!(has(&first_dump(&file), Kind::QueueDepth));
+            }
+            Poll::Ready(())
+        });
+        assert!(polled.is_ready());
+        if ends {
+            assert!(has(&first_dump(&file), Kind::QueueDepth));
+        }
+        drop(recording);
     }
 }
 

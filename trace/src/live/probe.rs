@@ -1,9 +1,10 @@
 //! Probes: how the table sees whether a task can run, and by how many wakers it can be woken.
 
 use super::table;
-use crate::record;
+use crate::{clock, limits, local, record, site::Site};
 use brigade_handle::{CancelHandle, Id, Look, observe};
 use std::{
+    panic::Location,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU8, Ordering},
@@ -60,8 +61,11 @@ const WOKEN: u8 = 2;
 /// let mut root = Root::new();
 /// assert_eq!(root.poll(Waker::noop(), |_waker| Poll::Ready(7)), Poll::Ready(7));
 /// ```
-#[derive(Debug, Default)]
-pub struct Root(Option<(Id, Arc<RootState>, Waker)>);
+#[derive(Debug)]
+pub struct Root {
+    probed: Option<(Id, Arc<RootState>, Waker)>,
+    at: &'static Location<'static>,
+}
 
 #[derive(Debug)]
 pub(super) struct RootState {
@@ -70,16 +74,20 @@ pub(super) struct RootState {
 }
 
 impl Root {
-    /// Makes a root that was not polled yet.
+    /// Makes a root that was not polled yet. Its place is the caller's.
     #[must_use]
+    #[track_caller]
+    #[expect(clippy::new_without_default, reason = "a default has no caller")]
     pub fn new() -> Self {
-        Self(None)
+        Self { probed: None, at: Location::caller() }
     }
 
     /// Polls the future by `poll`. `thread` wakes the thread that polls.
     #[inline]
     pub fn poll<R>(&mut self, thread: &Waker, poll: impl FnOnce(&Waker) -> Poll<R>) -> Poll<R> {
-        let watches = observe::on() || self.0.is_some();
+        let watches = observe::on() || self.probed.is_some();
+        // It ends also if the poll panics.
+        let _stay = watches.then(|| Stay::begin(self.at));
         let waker = if watches { self.begin_poll(thread) } else { thread };
         let polled = poll(waker);
         if watches {
@@ -92,10 +100,10 @@ impl Root {
     #[cold]
     #[inline(never)]
     fn begin_poll<'a>(&'a mut self, thread: &'a Waker) -> &'a Waker {
-        if !observe::is_live() && self.0.is_none() {
+        if !observe::is_live() && self.probed.is_none() {
             return thread;
         }
-        let (_, root, waker) = self.0.get_or_insert_with(|| {
+        let (_, root, waker) = self.probed.get_or_insert_with(|| {
             let thread = Mutex::new(thread.clone());
             let root = Arc::new(RootState { state: AtomicU8::new(POLLING), thread });
             let id = record::actor();
@@ -118,15 +126,43 @@ impl Root {
     #[inline(never)]
     fn end_poll(&self, is_pending: bool) {
         record::gap();
-        if let Some((_, root, _)) = self.0.as_ref().filter(|_| is_pending) {
+        if let Some((_, root, _)) = self.probed.as_ref().filter(|_| is_pending) {
             let _ = root.state.compare_exchange(POLLING, IDLE, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A poll of the future of a `block_on`: until its end, waits without a place of their own have that of the
+/// `block_on`, and the poll may last as long as a run.
+struct Stay {
+    id: Id,
+    before: Site,
+}
+
+impl Stay {
+    #[cold]
+    fn begin(at: &'static Location<'static>) -> Self {
+        let (id, before) = (record::actor(), local::with(|local| local.set_root_site(Site::of(at))));
+        if limits::are_set() {
+            limits::begin_run(id, clock::stamp());
+        }
+        Self { id, before }
+    }
+}
+
+impl Drop for Stay {
+    #[cold]
+    fn drop(&mut self) {
+        local::with(|local| local.set_root_site(self.before));
+        if limits::are_set() {
+            limits::end_run(self.id, clock::stamp());
         }
     }
 }
 
 impl Drop for Root {
     fn drop(&mut self) {
-        if let Some((id, ..)) = self.0 {
+        if let Some((id, ..)) = self.probed {
             table::set_probe(id, None);
         }
     }

@@ -99,6 +99,7 @@ impl Driving {
         Self { core, _entered: entered, _policy: wait::set(crate::executor::block_on::FORBID) }
     }
 
+    #[track_caller]
     pub(super) fn block_on<F: Future>(&self, future: Pin<&mut Option<F>>) -> F::Output {
         let mut main = MainFuture(future);
         let shared = &self.core.shared;
