@@ -293,7 +293,34 @@ impl<T> JoinHandle<T> {
     #[inline]
     #[track_caller]
     pub fn poll_join(&mut self, waker: &Waker) -> Poll<Result<T, JoinError>> {
-        self.poll_if(waker, || true)
+        self.poll_if(waker, || true, Location::caller())
+    }
+
+    /// Polls as an await does, for a future that awaits the handle on behalf of others: a trace shows the wait
+    /// at this place.
+    ///
+    /// ```
+    /// use std::{panic::Location, task::{Context, Waker}};
+    ///
+    /// let (completer, mut handle) = brigade_handle::pair();
+    /// completer.complete(Ok(42));
+    /// let mut context = Context::from_waker(Waker::noop());
+    /// assert!(handle.poll_at(&mut context, Location::caller()).is_ready());
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if the result has been taken already.
+    #[inline]
+    #[track_caller]
+    pub fn poll_at(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: &'static Location<'static>,
+    ) -> Poll<Result<T, JoinError>> {
+        // An await spends from the budget of its task, so that a task that awaits one finished handle after
+        // another still lets others run.
+        self.poll_if(cx.waker(), || budget::take(cx.waker()), at)
     }
 
     #[inline]
@@ -306,7 +333,12 @@ impl<T> JoinHandle<T> {
     /// A `may_take` that returns false has woken `waker`, so that the caller polls again.
     #[inline]
     #[track_caller]
-    fn poll_if(&mut self, waker: &Waker, may_take: impl FnOnce() -> bool) -> Poll<Result<T, JoinError>> {
+    fn poll_if(
+        &mut self,
+        waker: &Waker,
+        may_take: impl FnOnce() -> bool,
+        at: &'static Location<'static>,
+    ) -> Poll<Result<T, JoinError>> {
         self.assert_untaken();
         let signal = self.target().signal();
         // SAFETY: `&mut self` is the only joiner, it has not detached, and the result has not been taken.
@@ -314,7 +346,7 @@ impl<T> JoinHandle<T> {
             if signal.is_from_before_a_fork() {
                 return self.give_up();
             }
-            self.begin_wait(Some(waker), Location::caller());
+            self.begin_wait(Some(waker), at);
             return Poll::Pending;
         }
         if !may_take() {
@@ -345,9 +377,7 @@ impl<T> Future for JoinHandle<T> {
     #[inline]
     #[track_caller]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // An await spends from the budget of its task, so that a task that awaits one finished handle after
-        // another still lets others run.
-        self.poll_if(cx.waker(), || budget::take(cx.waker()))
+        self.poll_at(cx, Location::caller())
     }
 }
 

@@ -1,7 +1,7 @@
 //! The events that a pool records in a trace.
 #![cfg(not(loom))]
 
-use brigade_pool::Pool;
+use brigade_pool::{Pool, spawn, spawn_detached, spawn_fifo};
 use brigade_trace::{Cause, Domain, Event, Kind, Session, Trace};
 use std::{
     collections::BTreeSet,
@@ -100,10 +100,21 @@ fn every_job_names_the_line_of_the_program_that_made_it() {
     assert_eq!(pool.map(|number| number, 0..4).len(), 4);
     pool.spawn(|| ()).join().unwrap();
     pool.spawn_detached(|| ());
+    pool.install(|| {
+        spawn(|| ()).join().unwrap();
+        spawn_fifo(|| ()).join().unwrap();
+        spawn_detached(|| ());
+    });
+    pool.spawn_blocking(|| ()).join().unwrap();
     pool.shutdown();
     let trace = session.stop();
+    let waits: Vec<_> = trace.events().filter(|event| event.kind == Kind::WaitBegin).collect();
+    assert!(
+        waits.iter().all(|wait| trace.site(wait).is_none_or(|at| at.contains("tests/trace.rs:"))),
+        "{trace}"
+    );
     let places = places(&trace, Kind::Spawn);
-    assert!(places.len() >= 9 && places.iter().all(|place| place.contains("tests/trace.rs:")), "{places:?}");
+    assert!(places.len() >= 13 && places.iter().all(|place| place.contains("tests/trace.rs:")), "{places:?}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use brigade_handle::{JoinError, contain, note_unseen};
 use brigade_trace::{Domain::Job as JOB, Kind, Origin};
 use std::{
     any::Any,
-    panic::{self, AssertUnwindSafe},
+    panic::{self, AssertUnwindSafe, Location},
     ptr::NonNull,
 };
 
@@ -22,10 +22,12 @@ struct DetachedJob<F> {
     work: F,
 }
 
-/// Makes a job without a handle.
-#[track_caller]
-pub(crate) fn new<F: FnOnce() + Send + 'static>(registry: &Registry, work: F) -> JobRef {
-    let origin = registry.record_spawn();
+/// Makes a job without a handle, which is spawned at this place.
+pub(crate) fn new<F>(registry: &Registry, work: F, at: &'static Location<'static>) -> JobRef
+where
+    F: FnOnce() + Send + 'static,
+{
+    let origin = registry.record_spawn(at);
     let job = memory::put(DetachedJob { header: JobHeader::new(&DetachedJob::<F>::VTABLE), origin, work });
     // SAFETY: the header is the first field; the job is Send and lives until a function of its vtable
     // takes it.

@@ -164,7 +164,10 @@ where
         // SAFETY: this frame waits for the ends of the jobs, and does not touch the vector before.
         jobs.iter().map(|(_, job)| unsafe { job.queued() }).collect()
     });
-    ends.into_iter().for_each(|done| done.join().expect("the worker completes an installed job"));
+    // In a loop and not in a closure, so that each wait is the caller's.
+    for done in ends {
+        done.join().expect("the worker completes an installed job");
+    }
     mem::forget(guard);
     jobs.sort_unstable_by_key(|(index, _)| *index);
     // SAFETY: the jobs have ended.

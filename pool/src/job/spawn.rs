@@ -4,10 +4,10 @@ use crate::{
     job::{detached, spawned::spawned},
     pool::Pool,
     registry::Registry,
-    worker::current,
+    worker::{current, wait::blocking_at},
 };
 use brigade_handle::JoinHandle;
-use std::sync::Arc;
+use std::{panic::Location, sync::Arc};
 
 impl Pool {
     /// Queues a job and returns at once.
@@ -34,7 +34,7 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        spawn_on(&self.registry, work)
+        spawn_on(&self.registry, work, Location::caller())
     }
 
     /// Queues a job without a handle. This does what [`spawn`](Self::spawn) does if its handle is dropped
@@ -62,7 +62,7 @@ impl Pool {
     where
         F: FnOnce() + Send + 'static,
     {
-        self.registry.submit(detached::new(&self.registry, work));
+        self.spawn_detached_at(work, Location::caller());
     }
 
     /// Queues a job like [`spawn`](Self::spawn), but ordered jobs begin in the order in which they were
@@ -97,7 +97,7 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        spawn_fifo_on(&self.registry, work)
+        spawn_fifo_on(&self.registry, work, Location::caller())
     }
 
     /// Queues a job that will block outside the pool: [`spawn`](Self::spawn) with a
@@ -126,29 +126,89 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.spawn(|| crate::blocking(work))
+        self.spawn_blocking_at(work, Location::caller())
+    }
+
+    /// Queues a job like [`spawn_blocking`](Self::spawn_blocking), for a caller that has one of its own: a
+    /// trace shows the job as spawned at this place.
+    ///
+    /// ```
+    /// use std::panic::Location;
+    ///
+    /// let pool = brigade_pool::Pool::new()?;
+    /// assert_eq!(pool.spawn_blocking_at(|| 6 * 7, Location::caller()).join().unwrap(), 42);
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`spawn`](Self::spawn).
+    ///
+    /// # Panics
+    ///
+    /// As for [`spawn`](Self::spawn).
+    pub fn spawn_blocking_at<F, T>(&self, work: F, at: &'static Location<'static>) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        spawn_on(&self.registry, move || blocking_at(work, at), at)
+    }
+
+    /// Queues a job like [`spawn_detached`](Self::spawn_detached), for a caller that has one of its own: a
+    /// trace shows the job as spawned at this place.
+    ///
+    /// ```
+    /// use std::panic::Location;
+    ///
+    /// let pool = brigade_pool::Pool::new()?;
+    /// pool.spawn_detached_at(|| (), Location::caller());
+    /// pool.shutdown();
+    /// # std::io::Result::Ok(())
+    /// ```
+    ///
+    /// # Cancellation
+    ///
+    /// As for [`spawn_detached`](Self::spawn_detached).
+    ///
+    /// # Panics
+    ///
+    /// As for [`spawn`](Self::spawn).
+    pub fn spawn_detached_at<F>(&self, work: F, at: &'static Location<'static>)
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        self.registry.submit(detached::new(&self.registry, work, at));
     }
 }
 
+/// Queues a job that is spawned at this place.
 #[inline]
-#[track_caller]
-pub(crate) fn spawn_on<F, T>(registry: &Arc<Registry>, work: F) -> JoinHandle<T>
+pub(crate) fn spawn_on<F, T>(
+    registry: &Arc<Registry>,
+    work: F,
+    at: &'static Location<'static>,
+) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let (job, handle) = spawned(registry, work);
+    let (job, handle) = spawned(registry, work, at);
     registry.submit(job);
     handle
 }
 
-#[track_caller]
-pub(crate) fn spawn_fifo_on<F, T>(registry: &Arc<Registry>, work: F) -> JoinHandle<T>
+/// Queues an ordered job that is spawned at this place.
+pub(crate) fn spawn_fifo_on<F, T>(
+    registry: &Arc<Registry>,
+    work: F,
+    at: &'static Location<'static>,
+) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let (job, handle) = spawned(registry, work);
+    let (job, handle) = spawned(registry, work, at);
     registry.submit_ordered(job);
     handle
 }
@@ -166,8 +226,9 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    let at = Location::caller();
     let spawned = current::with(|worker| match worker {
-        Some(worker) => Ok(spawn_on(&worker.registry, work)),
+        Some(worker) => Ok(spawn_on(&worker.registry, work, at)),
         None => Err(work),
     });
     // This is out of the closure, so that a panic names the caller.
@@ -190,8 +251,9 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    let at = Location::caller();
     let spawned = current::with(|worker| match worker {
-        Some(worker) => Ok(spawn_fifo_on(&worker.registry, work)),
+        Some(worker) => Ok(spawn_fifo_on(&worker.registry, work, at)),
         None => Err(work),
     });
     match spawned {
@@ -213,9 +275,10 @@ pub fn spawn_detached<F>(work: F)
 where
     F: FnOnce() + Send + 'static,
 {
+    let at = Location::caller();
     let unspawned = current::with(|worker| match worker {
         Some(worker) => {
-            worker.registry.submit(detached::new(&worker.registry, work));
+            worker.registry.submit(detached::new(&worker.registry, work, at));
             None
         }
         None => Some(work),

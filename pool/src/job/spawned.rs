@@ -31,7 +31,7 @@ use brigade_handle::{
 use brigade_trace::{Domain::Job as JOB, Id, Kind, Origin};
 use std::{
     mem::ManuallyDrop,
-    panic::{self, AssertUnwindSafe},
+    panic::{self, AssertUnwindSafe, Location},
     ptr::NonNull,
     sync::{Arc, atomic},
 };
@@ -59,14 +59,17 @@ unsafe impl<F: Send, T: Send> Send for SpawnedJob<F, T> {}
 // SAFETY: as above.
 unsafe impl<F: Send, T: Send> Sync for SpawnedJob<F, T> {}
 
-/// Makes a job and its handle.
-#[track_caller]
-pub(crate) fn spawned<F, T>(registry: &Arc<Registry>, work: F) -> (JobRef, JoinHandle<T>)
+/// Makes a job that is spawned at this place, and its handle.
+pub(crate) fn spawned<F, T>(
+    registry: &Arc<Registry>,
+    work: F,
+    at: &'static Location<'static>,
+) -> (JobRef, JoinHandle<T>)
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let origin = registry.record_spawn();
+    let origin = registry.record_spawn(at);
     let job = memory::put(SpawnedJob {
         header: JobHeader::new(&SpawnedJob::<F, T>::VTABLE),
         claim: AtomicU8::new(QUEUED),

@@ -5,23 +5,21 @@
 
 use super::Registry;
 use brigade_trace::{Cause, Domain::Job as JOB, Id, Origin, Site, on, wait_begin_of, wait_end};
+use std::panic::Location;
 
 impl Registry {
-    /// Records that a job is spawned at the place of the caller. A blocking call waits for a slot from now
-    /// on.
+    /// Records that a job is spawned at this place. A blocking call waits for a slot from now on.
     #[inline(always)]
-    #[track_caller]
-    pub(crate) fn record_spawn(&self) -> Origin {
-        if on() { self.record_spawn_at() } else { Origin::NONE }
+    pub(crate) fn record_spawn(&self, at: &'static Location<'static>) -> Origin {
+        if on() { self.record_spawn_at(at) } else { Origin::NONE }
     }
 
     #[cold]
     #[inline(never)]
-    #[track_caller]
-    fn record_spawn_at(&self) -> Origin {
-        let origin = Origin::spawned(JOB);
+    fn record_spawn_at(&self, at: &'static Location<'static>) -> Origin {
+        let origin = Origin::spawned_at(JOB, at);
         if self.config.for_blocking_calls {
-            wait_begin_of(origin.id(JOB), || self.blocking_slots.id(), Cause::Slot, Site::here());
+            wait_begin_of(origin.id(JOB), || self.blocking_slots.id(), Cause::Slot, Site::of(at));
         }
         origin
     }

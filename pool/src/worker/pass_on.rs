@@ -63,8 +63,12 @@ impl PassedOnJob {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use crate::{join::stack_job::StackJob, worker::Worker};
-    use std::thread;
+    use crate::{
+        job::detached,
+        join::stack_job::StackJob,
+        worker::{Worker, current},
+    };
+    use std::{panic::Location, thread};
 
     #[test]
     fn a_stack_job_that_is_passed_on_is_run_by_another_worker() {
@@ -92,9 +96,8 @@ mod tests {
                 // The only other thread that could ever run the injected job gets a job first that waits
                 // for this one.
                 let (go, gate) = std::sync::mpsc::channel::<()>();
-                worker.registry.inject(crate::job::detached::new(&worker.registry, move || {
-                    assert!(gate.recv().is_err())
-                }));
+                let waits = move || assert!(gate.recv().is_err());
+                worker.registry.inject(detached::new(&worker.registry, waits, Location::caller()));
                 // SAFETY: it is in no deque, and no other thread has it.
                 let stolen = unsafe { Stolen::new(stack_job.header(), worker.index) };
                 pass_on(stolen, &worker.registry);

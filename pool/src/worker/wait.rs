@@ -9,7 +9,7 @@ use crate::{
 };
 use brigade_handle::{observe, wait};
 use brigade_trace::{Cause, Domain, Id, Site, Wait, clock, fresh_id, on, park, unpark};
-use std::{mem, ptr::NonNull, task::Waker};
+use std::{mem, panic::Location, ptr::NonNull, task::Waker};
 
 /// A wait inside a job, as a trace hears of it.
 struct Waits {
@@ -219,6 +219,11 @@ impl Worker {
 #[doc(alias = "block_in_place")]
 #[track_caller]
 pub fn blocking<R>(work: impl FnOnce() -> R) -> R {
+    blocking_at(work, Location::caller())
+}
+
+/// Does what [`blocking`] does, for a call at this place.
+pub(crate) fn blocking_at<R>(work: impl FnOnce() -> R, at: &'static Location<'static>) -> R {
     /// Goes on with the job even if `work` panics.
     struct Unblock;
     impl Drop for Unblock {
@@ -226,7 +231,7 @@ pub fn blocking<R>(work: impl FnOnce() -> R) -> R {
             at_worker(Worker::unblocked);
         }
     }
-    let wait = Wait::begin(brigade_trace::own_id, Cause::Unknown, Site::here());
+    let wait = Wait::begin(brigade_trace::own_id, Cause::Unknown, Site::of(at));
     at_worker(Worker::blocked);
     let unblock = Unblock;
     let result = work();

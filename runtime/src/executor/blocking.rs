@@ -17,11 +17,11 @@ use crate::{
 };
 use brigade_handle::{Completer, JoinError, JoinHandle, Lost, contain, wait};
 use brigade_pool::Pool;
-use brigade_trace::clock;
+use brigade_trace::{Site, clock};
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     io,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, Location, catch_unwind},
     sync::{Arc, Condvar, PoisonError},
     time::{Duration, Instant},
 };
@@ -203,28 +203,33 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    spawn_blocking_on(&context::executor("spawn_blocking"), f)
+    spawn_blocking_on(&context::executor("spawn_blocking"), f, Location::caller())
 }
 
-/// Runs a closure of the program, inside of the runtime.
-pub(crate) fn spawn_blocking_on<F, T>(executor: &ExecutorHandle, f: F) -> JoinHandle<T>
+/// Runs a closure of the program, inside of the runtime. It is spawned at this place.
+pub(crate) fn spawn_blocking_on<F, T>(
+    executor: &ExecutorHandle,
+    f: F,
+    at: &'static Location<'static>,
+) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
     let inside = executor.clone();
-    call_or_error(executor, move || {
+    let call = move || {
         let _entered = context::enter_as_guest(&inside);
         f()
-    })
+    };
+    call_or_error(executor, call, at)
 }
 
-fn call_or_error<F, T>(executor: &ExecutorHandle, call: F) -> JoinHandle<T>
+fn call_or_error<F, T>(executor: &ExecutorHandle, call: F, at: &'static Location<'static>) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    submit(executor, Fate::Cancellable, || call).unwrap_or_else(|refused| {
+    submit(executor, Fate::Cancellable, || call, at).unwrap_or_else(|refused| {
         let (completer, handle) = brigade_handle::pair();
         completer.complete(Err(refused.into_join_error()));
         handle
@@ -239,7 +244,8 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    submit(&context::executor(what), fate, make).map_err(|refused| io_error(what, &refused.into_join_error()))
+    let executor = context::executor(what);
+    submit(&executor, fate, make, place()).map_err(|refused| io_error(what, &refused.into_join_error()))
 }
 
 /// Makes a blocking call of the operating system beside the tasks. `what` names it in an error.
@@ -248,8 +254,19 @@ pub(crate) fn unblock<T: Send + 'static>(
     what: &'static str,
     call: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> impl Future<Output = io::Result<T>> + Send {
-    let handle = call_or_error(&context::executor("spawn_blocking"), call);
-    async move { handle.await.unwrap_or_else(|error| Err(io_error(what, &error))) }
+    let at = place();
+    let mut handle = call_or_error(&context::executor("spawn_blocking"), call, at);
+    async move {
+        let joined = poll_fn(|cx| handle.poll_at(cx, at)).await;
+        joined.unwrap_or_else(|error| Err(io_error(what, &error)))
+    }
+}
+
+/// The place of a call that this crate makes for the program: the line that spawned the task, because an
+/// async function does not know its caller.
+#[track_caller]
+pub(crate) fn place() -> &'static Location<'static> {
+    Site::of_current().location().unwrap_or(Location::caller())
 }
 
 /// Turns the reason why a blocking call was not made into an I/O error.
@@ -270,6 +287,7 @@ fn submit<F, T>(
     executor: &ExecutorHandle,
     fate: Fate,
     make: impl FnOnce() -> F,
+    at: &'static Location<'static>,
 ) -> Result<JoinHandle<T>, Refused>
 where
     F: FnOnce() -> T + Send + 'static,
@@ -278,17 +296,17 @@ where
     let is_counted = executor.driver().timers.clock.is_paused();
     executor.blocking().with_pool(|pool| {
         if fate == Fate::Cancellable && !is_counted {
-            return pool.spawn_blocking(make());
+            return pool.spawn_blocking_at(make(), at);
         }
         let (call, handle) = BlockingCall::new(make(), is_counted.then(|| RunningCall::begin(executor)));
         match fate {
-            Fate::Cancellable => pool.spawn_detached(move || call.make()),
+            Fate::Cancellable => pool.spawn_detached_at(move || call.make(), at),
             Fate::Accepted => {
                 let accepted = Accepted {
                     call: Some(call),
                     _pending: PendingAccepted::begin(&executor.blocking().accepted),
                 };
-                pool.spawn_detached(move || drop(accepted));
+                pool.spawn_detached_at(move || drop(accepted), at);
             }
         }
         handle

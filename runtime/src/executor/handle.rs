@@ -138,7 +138,7 @@ impl Handle {
         T: Send + 'static,
     {
         self.assert_not_forked();
-        blocking::spawn_blocking_on(&self.executor, f)
+        blocking::spawn_blocking_on(&self.executor, f, Location::caller())
     }
 
     /// Polls a future on this thread until it is ready. Inside, the free functions of this crate use the

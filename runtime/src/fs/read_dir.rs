@@ -146,7 +146,7 @@ impl ReadDir {
                     }
                 }
                 State::Busy(job) => {
-                    let (read, rest) = match ready!(Pin::new(job).poll(cx)) {
+                    let (read, rest) = match ready!(job.poll_at(cx, blocking::place())) {
                         Ok(done) => done,
                         Err(error) => {
                             (VecDeque::from([Err(blocking::io_error("fs::read_dir", &error))]), None)

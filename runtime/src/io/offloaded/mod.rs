@@ -53,7 +53,6 @@ use brigade_handle::{JoinError, JoinHandle};
 use std::{
     future::poll_fn,
     io::{self, Read, Seek, SeekFrom, Write},
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
@@ -114,7 +113,7 @@ impl<T: Send + Sync + 'static> Offloaded<T> {
         let State::Busy(job) = &mut self.state else {
             return Poll::Ready(self.failed.take().map_or(Ok(None), Err));
         };
-        let joined = ready!(Pin::new(job).poll(cx));
+        let joined = ready!(job.poll_at(cx, blocking::place()));
         let (buffer, done) = match joined {
             Ok((buffer, done)) => (buffer, Ok(Some(done))),
             // A read that never ran because its runtime has ended. The next read may be in another runtime.
