@@ -7,6 +7,8 @@
 //! ([`JoinHandle::from_arc`]), or an allocation that counts its references itself
 //! ([`JoinHandle::from_raw`]). Either way the signal and the place of the result lie inside the executor's
 //! own allocation, so spawning costs one allocation and not two.
+//!
+//! Long: each method has its example here, and all share the rules of one slot.
 
 use crate::{
     Id, JoinError, Lost, budget,
@@ -296,8 +298,8 @@ impl<T> JoinHandle<T> {
         self.poll_if(waker, || true, Location::caller())
     }
 
-    /// Polls as an await does, for a future that awaits the handle on behalf of others: a trace shows the wait
-    /// at this place.
+    /// Polls as an await does, for a future that awaits the handle on behalf of others: a trace shows the
+    /// wait at this place.
     ///
     /// ```
     /// use std::{panic::Location, task::{Context, Waker}};

@@ -17,19 +17,19 @@ use std::{cell::RefCell, mem::ManuallyDrop};
 
 thread_local! {
     // Without a destructor: a thread-local with one asks at each access whether it is there still.
-    static PART: ManuallyDrop<RefCell<Option<Part>>> = const { ManuallyDrop::new(RefCell::new(None)) };
+    static PART: ManuallyDrop<RefCell<Option<ThreadPart>>> = const { ManuallyDrop::new(RefCell::new(None)) };
     /// Ends the part of this thread when the thread ends. It is made with the part.
     static END: End = const { End };
 }
 
 /// The part of this thread in a session.
-struct Part {
+struct ThreadPart {
     session: u64,
     process: Generation,
     writer: RingWriter,
 }
 
-impl Part {
+impl ThreadPart {
     /// Whether the session goes on, and this is no forked copy.
     #[inline(always)]
     fn is_current(&self) -> bool {
@@ -110,7 +110,7 @@ fn push_with_room(event: Event) {
 }
 
 /// Makes this thread's ring and puts its first event there.
-fn push_first(part: &mut Option<Part>, event: Event) {
+fn push_first(part: &mut Option<ThreadPart>, event: Event) {
     // A thread that is ending has no part any more; its last events are lost.
     if !registry::is_here() || END.try_with(|_| ()).is_err() {
         return;
@@ -124,7 +124,7 @@ fn push_first(part: &mut Option<Part>, event: Event) {
     if event.kind != Kind::Cpu {
         writer.push(Event { subject: renewed(event.subject), by: renewed(event.by), ..event });
     }
-    *part = Some(Part { session, process: Generation::current(), writer });
+    *part = Some(ThreadPart { session, process: Generation::current(), writer });
 }
 
 fn cpu_event() -> Event {

@@ -5,6 +5,8 @@
 //! dropped: `spawn_blocking`, a read. An **accepted** call was acknowledged to the program, such as a write
 //! for which a future said `Ok`. It is made whichever way the runtime ends: the pool drops what is queued,
 //! and an accepted call that is dropped makes itself ([`Accepted`]).
+//!
+//! Long: both kinds of calls go the same way, which is told here once.
 
 use crate::{
     executor::{

@@ -99,12 +99,10 @@ impl Driving {
         Self { core, _entered: entered, _policy: wait::set(crate::executor::block_on::FORBID) }
     }
 
-    #[track_caller]
-    pub(super) fn block_on<F: Future>(&self, future: Pin<&mut Option<F>>) -> F::Output {
+    pub(super) fn block_on<F: Future>(&self, future: Pin<&mut Option<F>>, mut root: Root) -> F::Output {
         let mut main = MainFuture(future);
         let shared = &self.core.shared;
         let waker = Waker::from(shared.clone());
-        let mut root = Root::new();
         // The first poll needs no wake-up.
         shared.inbox.set_woken();
         run_until(&self.core, || {

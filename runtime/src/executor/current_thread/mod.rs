@@ -28,7 +28,7 @@ use crate::{
     time::{clock::Clock, elapsed::Elapsed},
 };
 use brigade_handle::{JoinHandle, wait};
-use brigade_trace::{Domain, Id, clock as trace};
+use brigade_trace::{Domain, Id, clock as trace, live::Root};
 use std::{
     collections::VecDeque,
     future::Future,
@@ -190,7 +190,7 @@ pub(crate) fn block_on<F: Future>(shared: &Arc<CurrentThread>, future: F) -> F::
     });
     match first {
         Ok(output) => output,
-        Err(core) => Driving::begin(shared, core).block_on(future),
+        Err(core) => Driving::begin(shared, core).block_on(future, Root::new()),
     }
 }
 
