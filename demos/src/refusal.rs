@@ -14,13 +14,27 @@ pub(crate) fn refusal(error: &Error, brigade: &Command, words: impl Iterator<Ite
         ErrorKind::InvalidSubcommand => return no_command(error),
         ErrorKind::UnknownArgument => unknown(error, command),
         ErrorKind::InvalidValue => no_choice(error).unwrap_or_else(|| first_paragraph(error)),
-        ErrorKind::MissingRequiredArgument => {
-            format!("{} is missing, which another option here needs", context(error, ContextKind::InvalidArg))
-        }
+        ErrorKind::MissingRequiredArgument => missing(error, command),
         _ => first_paragraph(error),
     };
     let name = command.map_or(String::new(), |command| format!("{} ", command.get_name()));
     visible(&format!("{wrong}; see `brigade {name}--help`"))
+}
+
+/// An argument that the command cannot do without, or that another option needs.
+fn missing(error: &Error, command: Option<&Command>) -> String {
+    let missing = context(error, ContextKind::InvalidArg);
+    let required = |command: &Command| {
+        let names = command.get_positionals().filter(|argument| argument.is_required_set());
+        names.map(|argument| format!(" {argument}")).collect::<String>()
+    };
+    match command.map(|command| (command.get_name(), required(command))) {
+        Some((name, all)) if missing.starts_with('<') && !all.is_empty() => {
+            let verb = if missing.contains(',') { "are" } else { "is" };
+            format!("{missing} {verb} missing: write `brigade {name}{all}`")
+        }
+        _ => format!("{missing} is missing, which another option here needs"),
+    }
 }
 
 fn no_command(error: &Error) -> String {

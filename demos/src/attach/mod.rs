@@ -9,12 +9,14 @@ use crate::{
     show::Output,
 };
 use brigade_trace::live::{Snapshot, fetch};
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::io::{self, IsTerminal};
 
 /// The commands.
 pub(crate) fn commands() -> [Command; 2] {
-    let process = Arg::new("process").value_name("PID").required(true).value_parser(value_parser!(u32));
+    let process = Arg::new("process").value_name("PID").required(true);
+    let number = |text: &str| text.parse::<u32>().map_err(|_| "not the number of a process");
+    let process = process.value_parser(number).allow_negative_numbers(true);
     let process = process.help("The process: its program has opted in");
     let once = Arg::new("once").long("once").action(ArgAction::SetTrue);
     [

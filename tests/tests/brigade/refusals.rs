@@ -47,6 +47,17 @@ fn what_a_command_does_not_know_is_told_in_one_line() {
     is_refused(&["cards", "fishes"], &["fishes is no deck", "basics, internals, all"]);
     is_refused(&["io", "sideways"], &["sideways is no mode", "sync, threads, async, processes, all"]);
     is_refused(&["decide", "true"], &["write -- true"]);
+    for (words, missing, remedy) in [
+        (&["top"][..], "<PID> is missing", "`brigade top <PID>`"),
+        (&["why"], "<FILE> is missing", "`brigade why <FILE>`"),
+        (&["diff"], "<A>, <B> are missing", "`brigade diff <A> <B>`"),
+        (&["diff", "a"], "<B> is missing", "`brigade diff <A> <B>`"),
+    ] {
+        is_refused(words, &[missing, remedy]);
+    }
+    for number in ["soup", "-5", "99999999999"] {
+        is_refused(&["tree", number], &[number, "not the number of a process"]);
+    }
     is_refused(&["io", "--delay", "1", "--url", "http://a/"], &["--delay", "--url"]);
     is_refused(&["cpu", "--python-limit", "5"], &["--compare-python is missing"]);
     is_refused(&["--bo\x1b[2Jil\n"], &["u{1b}", "`brigade --help`"]);
