@@ -3,7 +3,11 @@
 // A test fails by panicking, and so do the functions that it calls.
 #![allow(clippy::unwrap_used)]
 
-use brigade_demos::pictures::ALL;
+use brigade_demos::pictures::{
+    ALL,
+    predictions::{self, CASES},
+};
+use brigade_trace::Recording;
 use std::fs;
 
 const REMEDY: &str = "run `cargo run -p brigade-demos --bin pictures`";
@@ -33,14 +37,31 @@ fn the_gallery_has_five_pages_that_need_nothing_else() {
         let (path, content) = files.last().unwrap();
         let page = fs::read_to_string(path).unwrap();
         assert!(page.len() <= PAGE_BYTES_MAX, "{} has {} bytes", path.display(), page.len());
-        let title = |page: &str| page.split_once("<title>").unwrap().1.split_once('<').unwrap().0.to_owned();
-        assert_eq!(title(&page), title(content), "{REMEDY}");
+        assert!(&page == content, "{} is not what its recording gives: {REMEDY}", path.display());
         for word in ["src=", "href=\"http", "fetch(", "import("] {
             assert!(!page.contains(word), "{} loads something: {word}", path.display());
         }
         pages += 1;
     }
     assert_eq!(pages, 5);
+}
+
+/// The figures in the documents are those of two recordings: one that the prediction is made from, and one of
+/// the run with the change, by the command that `what-if` runs.
+#[test]
+fn the_predictions_hold_and_the_documents_show_them() {
+    for case in CASES {
+        let [before, after] = case.read().unwrap();
+        let command = |recording: &Recording| recording.segments[0].process.command.clone();
+        assert_eq!(command(&before), case.command);
+        assert_eq!(command(&after), case.changed(&before).unwrap(), "{}", case.name);
+        let figures = case.figures().unwrap();
+        assert!((figures.least..=figures.most).contains(&figures.measured), "{}: {figures:?}", case.name);
+    }
+    for (path, content) in predictions::documents().unwrap() {
+        let shown = fs::read_to_string(&path).unwrap();
+        assert!(shown == content, "{} shows other figures: {REMEDY}", path.display());
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::{
 use brigade_timeline::{CannotExplain, Edit, Prediction, diff, harmless, what_if, why};
 use brigade_trace::Recording;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use rerun::Rerun;
+pub(crate) use rerun::Rerun;
 use std::{
     fs::File,
     num::NonZero,
@@ -80,13 +80,13 @@ pub(crate) fn run(name: &str, output: &Output, matches: &ArgMatches) -> Result<E
     }
 }
 
-/// Reads a recording, and tells what of it is damaged.
+/// Reads a recording, and tells what of it could not be read.
 fn read(output: &Output, path: &Path) -> Result<Recording, CommandError> {
     let recording =
         File::open(path).and_then(Recording::read_from).map_err(|error| cannot("read", path, error))?;
     for problem in &recording.problems {
         let problem = harmless(&problem.to_string());
-        output.line(format_args!("The file {} is damaged {problem}.", path.display()));
+        output.paragraph(&format!("Not all of {} could be read: {problem}.", path.display()));
     }
     Ok(recording)
 }

@@ -32,11 +32,11 @@ const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// A command of ours that can be run again.
 #[derive(Debug)]
-pub(super) struct Rerun(Vec<String>);
+pub(crate) struct Rerun(Vec<String>);
 
 impl Rerun {
     /// The recorded command with a change, or why it cannot be run here.
-    pub(super) fn with(recording: &Recording, edit: &Edit) -> Result<Self, String> {
+    pub(crate) fn with(recording: &Recording, edit: &Edit) -> Result<Self, String> {
         let words =
             recording.segments.first().map(|segment| segment.process.command.clone()).unwrap_or_default();
         let name = words.first().cloned().ok_or("the file does not say which command made it")?;
@@ -56,6 +56,11 @@ impl Rerun {
             Edit::Faster { .. } => Err(format!("`{name}` has no option for this place alone")),
             Edit::WithoutLock(_) => Err(format!("`{name}` has no option to leave out a lock")),
         }
+    }
+
+    /// The words of the command.
+    pub(crate) fn into_words(self) -> Vec<String> {
+        self.0
     }
 
     /// Runs it, and returns how long its recording is, in nanoseconds.

@@ -1,7 +1,9 @@
 //! The pictures of the documents, drawn from recordings that are kept in `docs/timelines`. So they can be
-//! drawn again, exactly, when a view has changed: `cargo run -p brigade-demos --bin pictures`.
+//! drawn again, exactly, when a view has changed: `cargo run -p brigade-demos --bin pictures`. So can the
+//! figures of predictions (`predictions.rs`).
 
 mod poster;
+pub mod predictions;
 
 use brigade_timeline::{Timeline, page, svg};
 use brigade_trace::Recording;
@@ -57,11 +59,7 @@ impl Picture {
     ///
     /// Fails if the file cannot be read or is damaged.
     pub fn read(&self) -> io::Result<Recording> {
-        let recording = Recording::read_from(File::open(self.recording_file())?)?;
-        match recording.problems.first() {
-            Some(problem) => Err(io::Error::other(format!("{} is damaged {problem}", self.name))),
-            None => Ok(recording),
-        }
+        read(&self.recording_file())
     }
 
     /// Writes the recording without the name of the machine that made it.
@@ -69,20 +67,8 @@ impl Picture {
     /// # Errors
     ///
     /// Fails if the file cannot be written.
-    pub fn keep(&self, mut recording: Recording) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        for segment in &mut recording.segments {
-            segment.process.host = "kitchen".into();
-            let begin = self.cut_before.and_then(|name| {
-                let id = segment.trace.labels.iter().find(|(_, label)| *label == name)?.0;
-                segment.trace.events().find(|event| event.subject == *id).map(|event| event.at)
-            });
-            for thread in &mut segment.trace.threads {
-                thread.events.retain(|event| begin.is_none_or(|begin| event.at < begin));
-            }
-            segment.write_to(&mut bytes)?;
-        }
-        fs::write(self.recording_file(), bytes)
+    pub fn keep(&self, recording: Recording) -> io::Result<()> {
+        write(&self.recording_file(), recording, self.cut_before)
     }
 
     /// The files that are drawn from the recording, and what is in them. The pages of the gallery come last.
@@ -101,4 +87,34 @@ impl Picture {
         }
         files
     }
+}
+
+/// Reads a recording that is kept.
+fn read(file: &Path) -> io::Result<Recording> {
+    let named = |error: &dyn std::fmt::Display| io::Error::other(format!("{}: {error}", file.display()));
+    let recording = File::open(file).and_then(Recording::read_from).map_err(|error| named(&error))?;
+    match recording.problems.first() {
+        Some(problem) => Err(named(&format_args!("damaged {problem}"))),
+        None => Ok(recording),
+    }
+}
+
+/// Keeps a recording without the name of the machine that made it, cut before the work with a name.
+fn write(file: &Path, mut recording: Recording, cut_before: Option<&str>) -> io::Result<()> {
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut bytes = Vec::new();
+    for segment in &mut recording.segments {
+        segment.process.host = "kitchen".into();
+        let begin = cut_before.and_then(|name| {
+            let id = segment.trace.labels.iter().find(|(_, label)| *label == name)?.0;
+            segment.trace.events().find(|event| event.subject == *id).map(|event| event.at)
+        });
+        for thread in &mut segment.trace.threads {
+            thread.events.retain(|event| begin.is_none_or(|begin| event.at < begin));
+        }
+        segment.write_to(&mut bytes)?;
+    }
+    fs::write(file, bytes)
 }
