@@ -81,16 +81,20 @@ fn sync_io_is_one_lane_with_five_waits_end_to_end() {
 }
 
 #[test]
-fn threads_wait_in_five_lanes_at_once() {
+fn threads_wait_in_lanes_of_their_own_at_once() {
     let timeline = timeline(&["io", "threads"]);
-    let waits: Vec<_> = (0..5)
-        .flat_map(|number| lane(&timeline, &format!("fetch-{number}")))
-        .filter(|span| span.cause == Cause::Readiness)
-        .collect();
-    assert_eq!(waits.len(), 5);
+    let of_lane = |number: u32| {
+        let waits = lane(&timeline, &format!("fetch-{number}"));
+        waits.filter(|span| span.cause == Cause::Readiness).collect::<Vec<_>>()
+    };
+    let lanes: Vec<Vec<_>> = (0..5).map(of_lane).collect();
+    assert_eq!(lanes.iter().map(Vec::len).sum::<usize>(), 5);
+    // On a busy machine a thread may come so late that another one has made its request.
+    let firsts: Vec<_> = lanes.iter().filter_map(|waits| waits.first()).collect();
+    assert!(firsts.len() > 1 && lanes.iter().all(|waits| is_end_to_end(waits)), "{lanes:?}");
     let (last_begin, first_end) =
-        (waits.iter().map(|wait| wait.begin).max(), waits.iter().map(|wait| wait.end).min());
-    assert!(last_begin < first_end, "they overlap: {waits:?}");
+        (firsts.iter().map(|wait| wait.begin).max(), firsts.iter().map(|wait| wait.end).min());
+    assert!(last_begin < first_end, "they overlap: {firsts:?}");
 }
 
 #[test]
@@ -172,6 +176,10 @@ fn the_deadlock_is_a_cycle() {
     for lock in ["lock knife", "lock board"] {
         assert!(!holders(&timeline, lock).is_empty(), "{lock}");
     }
+    // The wait that was refused is shown as what it was: a wait for a lock.
+    let waits = timeline.spans.iter().filter(|span| resource(&timeline, span) == "lock board");
+    let mut waits = waits.filter(|span| span.state == State::Waiting).peekable();
+    assert!(waits.peek().is_some() && waits.all(|wait| wait.cause == Cause::Unlock));
     let cured = self::timeline(&["deadlock", "--ordered", "--speed", "20"]);
     assert!(!cured.marks.iter().any(|mark| mark.is_fault), "{:?}", cured.notes);
 }

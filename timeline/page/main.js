@@ -27,6 +27,7 @@ class App {
     this.painter.resize();
     this.replay.show();
     this.paint();
+    this.print(paper.matches);
   }
 
   wire() {
@@ -81,6 +82,13 @@ class App {
     view.revealRow(view.row); view.revealTime(units.begin[unit], units.end[unit]);
     this.panel.showDetails();
     this.changed();
+  }
+
+  // The moment of a mark, and as much around it as its span needs.
+  chooseMark(mark) {
+    const { view, model: { marks, spans } } = this, at = marks.at[mark];
+    this.chooseUnit(marks.unit[mark], at);
+    if (view.span >= 0 && spans.begin[view.span] <= at && at <= spans.end[view.span]) view.revealTime(spans.begin[view.span], spans.end[view.span]);
   }
 
   chooseNothing() { Object.assign(this.view, { unit: -1, span: -1, row: -1 }); this.panel.showDetails(); this.changed(); }
@@ -165,6 +173,8 @@ class App {
     if (isPaper) this.screenTheme = this.theme;
     this.setTheme(isPaper ? 'light' : this.screenTheme);
     if (!isPaper) this.screenTheme = undefined;
+    // As many rows as a sheet has room for.
+    document.getElementById('stage').style.height = isPaper ? `${Math.min(this.view.total + this.view.axis, 900)}px` : '';
     this.panel.showLegend(); this.painter.resize(); this.paint();
   }
 

@@ -17,7 +17,8 @@ function pick(text, time, act) {
   const item = element('li'), button = element('button', undefined, 'pick');
   if (time) button.append(element('span', time, 'time'), ' ');
   button.append(text);
-  button.addEventListener('click', act);
+  // Behind a click with the mouse, keys are for the timeline; and so they are if the button has made room for others.
+  button.addEventListener('click', event => { act(); if (event.detail || !button.isConnected) document.getElementById('lanes').focus({ preventScroll: true }); });
   item.append(button);
   return item;
 }
@@ -38,7 +39,7 @@ class Panel {
     const lists = [['Longest runs', RUNNING], ['Longest waits', WAITING], ['Longest ready, not yet run', READY]];
     const { marks } = model, order = Array.from({ length: marks.count }, (_, i) => i).sort((a, b) => marks.fault[b] - marks.fault[a] || marks.at[a] - marks.at[b]).slice(0, MARKS_MAX);
     const moments = element('ol');
-    order.forEach(mark => moments.append(pick(`${model.nameOf(marks.unit[mark])}: ${model.texts[marks.text[mark]]}`, duration(marks.at[mark]), () => this.app.chooseUnit(marks.unit[mark], marks.at[mark]))));
+    order.forEach(mark => moments.append(pick(`${model.nameOf(marks.unit[mark])}: ${model.texts[marks.text[mark]]}`, duration(marks.at[mark]), () => this.app.chooseMark(mark))));
     this.at('worst').replaceChildren(...(order.length ? [element('h2', `Marks${marks.count > MARKS_MAX ? ` (${MARKS_MAX} of ${marks.count.toLocaleString('en')})` : ''}`), moments] : []), ...lists.flatMap(([heading, state]) => {
       const spans = model.longest(state, WORST_MAX), list = element('ol');
       spans.forEach(span => list.append(pick(this.line(span), duration(model.spans.end[span] - model.spans.begin[span]), () => this.app.choose(span))));
@@ -99,14 +100,16 @@ class Panel {
   showDetails() {
     const { app, model, app: { view } } = this, { units, spans } = model, unit = view.unit;
     if (view.row < 0) return this.fill('details', 'Details', element('p', 'Nothing is chosen.', 'faint'));
-    const list = element('dl'), put = (name, ...values) => { const dd = element('dd'); dd.append(...values); list.append(element('dt', name), dd); };
-    const parts = [];
+    let list = element('dl');
+    const put = (name, ...values) => { const dd = element('dd'); dd.append(...values); list.append(element('dt', name), dd); }, parts = [list];
     if (view.span >= 0) {
       const span = view.span;
       put('now', model.words(span).join(', '));
       put('from', `${duration(spans.begin[span])}, for ${duration(spans.end[span] - spans.begin[span])}`);
     }
     if (unit < 0) return this.fill('details', model.rows.name[view.row], list);
+    if (view.span >= 0 && spans.state[view.span] === WAITING) parts.push(...this.chain(unit));
+    parts.push(list = element('dl'));
     put('id', model.idOf(unit));
     if (model.siteOf(unit)) put('spawned at', model.siteOf(unit));
     if (this.why.tasks[model.idOf(unit)]) put('why', this.why.tasks[model.idOf(unit)]);
@@ -116,8 +119,6 @@ class Panel {
     for (const edge of model.edgesOf(unit).slice(0, 20)) put(duration(model.edges.begin[edge]), model.edgeWords(edge));
     const times = this.times(unit);
     put('ran', `${duration(times.running)} in ${times.runs} runs`); put('was ready', duration(times.ready)); put('waited', duration(times.waiting));
-    parts.push(list);
-    if (view.span >= 0 && spans.state[view.span] === WAITING) parts.push(...this.chain(unit));
     return this.fill('details', model.nameOf(unit), ...parts);
   }
 

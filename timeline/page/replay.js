@@ -80,10 +80,12 @@ class Replay {
     this.scrub.value = Math.round(app.view.now / Math.max(model.length, 1) * 10000);
     this.moment.textContent = `${duration(app.view.now)} of ${duration(model.length)}`;
     const list = element('ul');
-    running.slice(0, QUEUED_MAX).forEach(({ name, text, unit }) => {
+    const busy = running.filter(({ text }) => text !== 'nothing'), idle = running.length - busy.length;
+    busy.slice(0, QUEUED_MAX).forEach(({ name, text, unit }) => {
       const item = unit >= 0 ? pick(`${name}: ${text}`, '', () => app.chooseUnit(unit, app.view.now)) : element('li', `${name}: ${text}`);
       list.append(item);
     });
+    if (idle) list.append(element('li', `${idle} thread${idle === 1 ? '' : 's'}${busy.length ? ' more' : ''}: nothing`, 'faint'));
     parts.push(list);
     for (const [name, units] of queues) {
       const entries = element('ol');

@@ -58,5 +58,7 @@ fn notes(recording: &Recording, timeline: &mut Timeline) {
             "The events of the worker process {pid} are missing: it shares no memory with the program."
         ));
     }
-    timeline.notes.extend(recording.problems.iter().map(|problem| format!("The file is damaged {problem}.")));
+    timeline.notes.extend(
+        recording.problems.iter().map(|problem| format!("Not all of the file could be read: {problem}.")),
+    );
 }

@@ -33,6 +33,11 @@ impl OpenWait {
 /// A unit has at most so many waits at a time. A file may name any number; then the oldest are forgotten.
 pub(super) const WAITS_MAX: usize = 64;
 
+/// Whether a wait that was ended by this waited for it. One that was given up waited for something else.
+fn is_reason(cause: Cause) -> bool {
+    !matches!(cause, Cause::Unknown | Cause::Cancel)
+}
+
 /// A unit while the events are gone through.
 pub(super) struct Live {
     pub(super) unit: Unit,
@@ -139,7 +144,7 @@ impl Live {
         match self.state {
             Some(State::Waiting) => {
                 let mut wait = self.waits.last().copied().unwrap_or(self.hint);
-                if cause != Cause::Unknown {
+                if is_reason(cause) {
                     wait.cause = cause;
                 }
                 self.change_from(at, Some(State::Ready), index, wait, spans);
@@ -169,7 +174,7 @@ impl Live {
         let Some(place) = self.waits.iter().rposition(|wait| wait.resource == resource) else { return };
         let mut wait = self.waits.remove(place);
         if self.state == Some(State::Running) && wait.since >= self.since && at > wait.since {
-            if cause != Cause::Unknown {
+            if is_reason(cause) {
                 wait.cause = cause;
             }
             self.change(wait.since, Some(State::Waiting), index, spans);

@@ -104,6 +104,18 @@ pub(super) fn a_deadlock_is_marked_first_and_its_chain_closes(browser: &mut Brow
     browser.value("document.querySelectorAll('#worst ol')[0].querySelectorAll('button')[2].click()");
     browser.until(&format!("{DETAILS}.startsWith('cook') && brigade.view.now === 30e6"));
     assert!(browser.number(SHOWN) > 500e6, "a moment that is on the screen changes no zoom");
+    // After a click in a list, the keys are the timeline's.
+    let button = browser.value(
+        "(button => { button.scrollIntoView({ block: 'center' }); const box = button.getBoundingClientRect(); \
+         return [box.left + 20, box.top + 5]; })(document.querySelector('#worst ol button'))",
+    );
+    browser.click((button[0].as_f64().unwrap(), button[1].as_f64().unwrap()));
+    browser.until(&format!("{DETAILS}.startsWith('cook') && {DETAILS}.includes('waits for lock board')"));
+    browser.press("Enter");
+    browser.until(&format!("{DETAILS}.startsWith('baker') && {DETAILS}.includes('waits for lock knife')"));
+    browser.press("Enter");
+    browser.until(&format!("{DETAILS}.startsWith('cook')"));
+    browser.until("document.getElementById('queues').textContent.includes('2 threads: nothing')");
     let chain = chain_of(browser, "cook", 300);
     assert_eq!(browser.text(HEADING), "A cycle: each waits for the next");
     assert!(chain[0].starts_with("cook: waits for lock board (unlock), held by baker"), "{chain:?}");
