@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run -p brigade-demos --bin pictures               draws them again
-//! cargo run -p brigade-demos --bin pictures -- --record   records the scenarios first, or those that are named
+//! cargo run -p brigade-demos --bin pictures -- --record   records the scenarios first, or some by name
 //! ```
 
 use brigade_demos::{

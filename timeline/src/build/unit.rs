@@ -33,7 +33,7 @@ impl OpenWait {
 /// A unit has at most so many waits at a time. A file may name any number; then the oldest are forgotten.
 pub(super) const WAITS_MAX: usize = 64;
 
-/// Whether a wait that was ended by this waited for it. One that was given up waited for something else.
+/// Whether a wait that was ended by this waited for it. A wait that was given up is shown as what it was.
 fn is_reason(cause: Cause) -> bool {
     !matches!(cause, Cause::Unknown | Cause::Cancel)
 }

@@ -110,11 +110,12 @@ pub(super) fn a_deadlock_is_marked_first_and_its_chain_closes(browser: &mut Brow
          return [box.left + 20, box.top + 5]; })(document.querySelector('#worst ol button'))",
     );
     browser.click((button[0].as_f64().unwrap(), button[1].as_f64().unwrap()));
-    browser.until(&format!("{DETAILS}.startsWith('cook') && {DETAILS}.includes('waits for lock board')"));
+    let chain_begins = "document.getElementById('chain')?.textContent.startsWith";
+    browser.until(&format!("document.activeElement.id === 'lanes' && {chain_begins}('cook: waits')"));
     browser.press("Enter");
-    browser.until(&format!("{DETAILS}.startsWith('baker') && {DETAILS}.includes('waits for lock knife')"));
+    browser.until(&format!("{chain_begins}('baker: waits for lock knife')"));
     browser.press("Enter");
-    browser.until(&format!("{DETAILS}.startsWith('cook')"));
+    browser.until(&format!("{chain_begins}('cook: waits for lock board')"));
     browser.until("document.getElementById('queues').textContent.includes('2 threads: nothing')");
     let chain = chain_of(browser, "cook", 300);
     assert_eq!(browser.text(HEADING), "A cycle: each waits for the next");
