@@ -63,7 +63,8 @@ impl Verdict {
 
     pub(crate) fn failed(test: &Test, failed: &Failed, seed: u64, columns: usize) -> Self {
         let told = explain(test, &failed.failure);
-        let lanes = if told.happened == COMPUTES { String::new() } else { failed.lanes(columns) };
+        let has_lanes = told.happened != COMPUTES && told.rule != COST;
+        let lanes = if has_lanes { failed.lanes(columns) } else { String::new() };
         Self::Failed(Box::new(Finding { schedule: failed.schedule.to_string(), seed, lanes, ..told }))
     }
 }
@@ -126,6 +127,9 @@ fn explain(test: &Test, failure: &Failure) -> Finding {
 /// The processor timer of a run and the watch of the explorer find the same, and either may be first.
 pub(crate) const COMPUTES: &str =
     "a thread computes without end, and comes to no lock, no atomic and no park";
+
+/// The rule on a number of operations, of which no single line of a run is to blame.
+const COST: &str = "cost";
 
 pub(crate) fn busy(happened: &str) -> Finding {
     Finding::new("busy-loop", "a thread that waits sleeps", happened)

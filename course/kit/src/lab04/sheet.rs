@@ -13,7 +13,7 @@ const fn test(name: &'static str, points: u32, schedules: u64, about: &'static s
 pub static LAB: Lab = Lab {
     number: 4,
     slug: "timers",
-    title: "timers: a heap, then a wheel",
+    title: "timers in a heap, then in a wheel",
     tests: &[
         test("never-early", 15, 1, "fires each timer at its deadline or after it, never before"),
         test("follows-next", 10, 1, "says when to look again, and needs few looks"),
