@@ -195,6 +195,7 @@ const PICTURES: &[(u8, &str, &str, &str, &str, &str)] = &[
         "w1.preempt.2=1",
         "A worker looks again before it sleeps, and finds a job",
     ),
+    (11, "first-failure", "reference", "every-interleaving", "", "A child fails, and the group ends"),
     (12, "idle", "reference", "killed-while-idle", "", "A child dies with nothing to do"),
     (12, "killed", "reference", "killed-anywhere", "w1.preempt.5=1", "A child dies, and its call is lost"),
 ];
