@@ -4,7 +4,11 @@
 // A test fails by panicking, in what it calls as well.
 #![allow(clippy::unwrap_used)]
 
-use brigade_runtime::{Handle, JoinHandle, fs, run, spawn, spawn_blocking, yield_now};
+use brigade_runtime::{
+    Handle, JoinHandle, fs,
+    net::{TcpListener, TcpStream},
+    run, spawn, spawn_blocking, yield_now,
+};
 use brigade_trace::{Domain, Event, Kind, Session, Trace};
 use std::sync::{Mutex, PoisonError};
 
@@ -28,6 +32,8 @@ fn each_site_is_a_line_of_the_program() {
             let mut entries = fs::read_dir(&folder).await.unwrap();
             drop(entries.next_entry().await);
             Handle::current().spawn_blocking(|| ()).await.unwrap();
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         });
     });
     let named: Vec<_> = trace.events().filter_map(|event| trace.site(event)).collect();

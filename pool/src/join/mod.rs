@@ -234,7 +234,8 @@ where
 
 /// Joins for the program at this place.
 // The compiler decides whether this is a function of its own. If it is, the closures lie in its body, and a
-// leaf of a recursion costs no call. If it is always inlined, each closure is a function (`fib30`: 1.2 times).
+// leaf of a recursion costs no call. If it is always inlined, each closure is a function (`fib30`: 1.2
+// times).
 #[inline]
 #[track_caller]
 pub(crate) fn join_at<A, B, RA, RB>(a: A, b: B, at: Caller) -> (RA, RB)

@@ -34,7 +34,7 @@
 pub use super::hyper_client::Connector;
 
 use crate::{
-    executor::{context, spawn::spawn},
+    executor::{blocking::place, context, spawn::spawn},
     time,
 };
 use futures_io::{AsyncRead, AsyncWrite};
@@ -176,11 +176,15 @@ pub struct Timer;
 
 impl hyper::rt::Timer for Timer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        Box::pin(time::sleep(duration))
+        let mut sleep = time::sleep(duration);
+        sleep.at(place());
+        Box::pin(sleep)
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        Box::pin(time::sleep_until(deadline))
+        let mut sleep = time::sleep_until(deadline);
+        sleep.at(place());
+        Box::pin(sleep)
     }
 
     fn reset(&self, sleep: &mut Pin<Box<dyn hyper::rt::Sleep>>, deadline: Instant) {

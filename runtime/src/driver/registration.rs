@@ -157,15 +157,22 @@ impl<S: OsSource> Registered<S> {
     pub(crate) fn io_among<R>(
         &self,
         direction: Direction,
-        mut operation: impl FnMut(&S) -> io::Result<R>,
+        operation: impl FnMut(&S) -> io::Result<R>,
     ) -> impl Future<Output = io::Result<R>> {
-        let at = Location::caller();
-        async move {
-            loop {
-                let seen = self.ready_among(direction, at).await?;
-                if let Some(result) = self.attempt(seen, direction, &mut operation) {
-                    return result;
-                }
+        self.io_among_at(direction, operation, Location::caller())
+    }
+
+    /// Does what [`io_among`](Self::io_among) does, at this place of the program.
+    pub(crate) async fn io_among_at<R>(
+        &self,
+        direction: Direction,
+        mut operation: impl FnMut(&S) -> io::Result<R>,
+        at: &'static Location<'static>,
+    ) -> io::Result<R> {
+        loop {
+            let seen = self.ready_among(direction, at).await?;
+            if let Some(result) = self.attempt(seen, direction, &mut operation) {
+                return result;
             }
         }
     }

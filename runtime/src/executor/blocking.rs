@@ -264,8 +264,8 @@ pub(crate) fn unblock<T: Send + 'static>(
     }
 }
 
-/// The place of a call that this crate makes for the program: the line that spawned the task, because an
-/// async function does not know its caller.
+/// The place of a call or a wait that this crate makes for the program: the line that spawned the task,
+/// because an async function does not know its caller.
 #[track_caller]
 pub(crate) fn place() -> &'static Location<'static> {
     Site::of_current().location().unwrap_or(Location::caller())

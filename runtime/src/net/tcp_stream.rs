@@ -7,6 +7,7 @@ use crate::{
         registration::Registered,
         source::{Direction, Initially},
     },
+    executor::blocking::place,
     sys,
 };
 use mio::Interest;
@@ -117,7 +118,7 @@ impl TcpStream {
                 Err(error) => Err(error),
             }
         };
-        stream.socket.io_among(Direction::Write, connected).await?;
+        stream.socket.io_among_at(Direction::Write, connected, place()).await?;
         Ok(stream)
     }
 

@@ -1,10 +1,13 @@
 //! A UDP socket.
 
 use super::{ToAddresses, lookup_host};
-use crate::driver::{
-    conversion::{as_fd, conversions},
-    registration::Registered,
-    source::{Direction, Initially},
+use crate::{
+    driver::{
+        conversion::{as_fd, conversions},
+        registration::Registered,
+        source::{Direction, Initially},
+    },
+    executor::blocking::place,
 };
 use std::{io, net::SocketAddr, os::fd::OwnedFd};
 
@@ -183,7 +186,7 @@ impl UdpSocket {
     /// ```
     pub async fn send_to(&self, bytes: &[u8], addresses: impl ToAddresses) -> io::Result<usize> {
         let to = addresses.resolve().await?.into_iter().next().ok_or_else(super::resolve::no_address)?;
-        self.socket.io_among(Direction::Write, |socket| socket.send_to(bytes, to)).await
+        self.socket.io_among_at(Direction::Write, |socket| socket.send_to(bytes, to), place()).await
     }
 
     /// Receives one datagram, and returns its length in bytes and its sender. Bytes that do not fit into

@@ -225,7 +225,7 @@ impl Sleep {
     }
 
     /// Names the line of the program that waits.
-    pub(super) fn at(&mut self, at: &'static Location<'static>) {
+    pub(crate) fn at(&mut self, at: &'static Location<'static>) {
         self.at = at;
     }
 

@@ -7,6 +7,7 @@ use crate::{
         source::{Direction, Initially},
         watched_fd::WatchedFd,
     },
+    executor::blocking::place,
     io::backoff,
     shim::OsDatagram,
 };
@@ -286,7 +287,7 @@ impl UnixDatagram {
     async fn send_by(&self, send: impl Fn(&OsDatagram) -> io::Result<usize>) -> io::Result<usize> {
         // Other senders may have filled the receiver's queue. Only a receiver that this socket is connected
         // to reports when it has room again.
-        let waiting = self.socket.io_among(Direction::Write, |socket| send(&socket.0));
+        let waiting = self.socket.io_among_at(Direction::Write, |socket| send(&socket.0), place());
         backoff::wait_or_retry(waiting, || send(&self.socket.io().0)).await
     }
 
