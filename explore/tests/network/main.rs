@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod faults;
+mod names;
 mod planted;
 mod reactor;
 mod tcp;

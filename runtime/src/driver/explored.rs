@@ -3,7 +3,7 @@
 //! Without the feature `explore` the calls here are mio's, or empty, and the compiler leaves those out.
 
 use mio::{Events, Poll};
-use std::{io, os::fd::BorrowedFd, time::Duration};
+use std::{io, net::SocketAddr, os::fd::BorrowedFd, time::Duration};
 
 /// How long the thread in the poller sleeps at most.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +47,42 @@ pub(crate) fn refuse(_what: &str) -> io::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Resolves a host name within an explored run, which knows `localhost` alone. Returns `None` outside of one.
+#[inline(always)]
+pub(crate) fn look_up(_host: &str, _port: u16) -> Option<io::Result<Vec<SocketAddr>>> {
+    #[cfg(feature = "explore")]
+    if brigade_handle::explore::is_managed() {
+        use std::net::{Ipv4Addr, Ipv6Addr};
+        let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        return Some(if _host.eq_ignore_ascii_case("localhost") {
+            Ok(loopback.map(|address| SocketAddr::new(address, _port)).to_vec())
+        } else {
+            Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                format!(
+                    "an explored run does not ask a name server for {_host:?}: it knows localhost alone. Give an \
+                     address, such as 127.0.0.1:{_port}"
+                ),
+            ))
+        });
+    }
+    None
+}
+
+/// Resolves a text of a host name and a port, as [`look_up`] does.
+#[inline(always)]
+pub(crate) fn look_up_text(_text: &str) -> Option<io::Result<Vec<SocketAddr>>> {
+    #[cfg(feature = "explore")]
+    if brigade_handle::explore::is_managed() {
+        let parts = _text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+        return match parts {
+            Some((host, port)) => look_up(host, port),
+            None => Some(Err(io::Error::new(io::ErrorKind::InvalidInput, "invalid socket address"))),
+        };
+    }
+    None
 }
 
 /// Returns the descriptor of a socket for the user's own system calls.

@@ -1,6 +1,6 @@
 //! Name resolution: from host names to socket addresses.
 
-use crate::{executor::blocking::unblock, task::budget};
+use crate::{driver::explored, executor::blocking::unblock, task::budget};
 use std::{
     future::Future,
     io,
@@ -63,7 +63,10 @@ impl ToAddresses for &str {
         async move {
             match text.parse() {
                 Ok(address) => Ok(vec![address]),
-                Err(_) => look_up(text).await,
+                Err(_) => match explored::look_up_text(&text) {
+                    Some(found) => found,
+                    None => look_up(text).await,
+                },
             }
         }
     }
@@ -75,7 +78,10 @@ impl ToAddresses for (&str, u16) {
         async move {
             match host.parse::<IpAddr>() {
                 Ok(address) => Ok(vec![SocketAddr::new(address, port)]),
-                Err(_) => look_up((host, port)).await,
+                Err(_) => match explored::look_up(&host, port) {
+                    Some(found) => found,
+                    None => look_up((host, port)).await,
+                },
             }
         }
     }
