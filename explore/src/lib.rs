@@ -107,13 +107,12 @@
 //! | `UnixListener`, `UnixStream`, `UnixDatagram` | a path is a name only: no file is made |
 //! | `io::pipe` | – |
 //! | `AsyncFd` | of simulated sockets, such as those of [`mio`] |
-//!
 //! | `fs` | one tree for each run, empty but for `/tmp`; no links, no listings; metadata has real times |
 //!
 //! Errors and panics that name the call refuse the rest: sockets and descriptors of the operating system
 //! (`from_std`, `AsyncFd`), `into_std` and `as_fd` of simulated sockets, child processes, signals, links and
-//! listings of folders. A call of std, such as `std::fs::read`, reaches the operating system: what it changes
-//! is there in the next run.
+//! listings of folders, host names other than `localhost`. A call of std, such as `std::fs::read`, reaches the
+//! operating system: what it changes is there in the next run.
 //!
 //! A reactor of your own can be checked too: [`mio`] has the interface of the crate of that name.
 //!

@@ -50,6 +50,16 @@ impl fmt::Debug for Stepper {
 }
 
 /// A run from its begin to its end.
+///
+/// ```
+/// use brigade_explore::{Explore, Schedule, bugs};
+///
+/// let course = bugs::ALL[0].bad.step(Explore::new()).run(&Schedule::default());
+/// assert!(course.failure().is_none() && course.schedule().deviations().is_empty());
+/// // Two threads count, one after the other.
+/// let lanes = course.lanes(course.choices(), 80);
+/// assert!(lanes.contains("load 0") && lanes.contains("store 2"), "{lanes}");
+/// ```
 #[derive(Debug)]
 pub struct Course {
     schedule: Schedule,
@@ -59,6 +69,15 @@ pub struct Course {
 }
 
 /// The ways in which a run that was stopped can go on, or its end.
+///
+/// ```
+/// use brigade_explore::{Ahead, Explore, Schedule, bugs};
+///
+/// let mut stepper = bugs::ALL[0].bad.step(Explore::new());
+/// let course = stepper.run(&Schedule::default());
+/// let end = stepper.stop(&Schedule::default(), course.choices());
+/// assert!(matches!(stepper.ahead(&course, &end), Ahead::Finished));
+/// ```
 #[derive(Clone, Debug)]
 pub enum Ahead {
     /// A choice, with its ways. The first one is the usual one.
@@ -75,6 +94,16 @@ pub enum Ahead {
 }
 
 /// A way in which a run can go on.
+///
+/// ```
+/// use brigade_explore::{Ahead, Explore, Schedule, bugs};
+///
+/// let mut stepper = bugs::ALL[0].bad.step(Explore::new());
+/// let course = stepper.run(&Schedule::default());
+/// let begin = stepper.stop(&Schedule::default(), 0);
+/// let Ahead::Choice { ways, .. } = stepper.ahead(&course, &begin) else { panic!("it begins with a choice") };
+/// assert_eq!((ways[0].value, ways[0].words.as_str()), (0, "root goes on"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Way {
     /// Its number in a written schedule.
@@ -90,6 +119,13 @@ const MAX_WAYS_TOLD: u32 = 8;
 
 impl Explore {
     /// Makes a stepper of a future, on a runtime of its own for each run.
+    ///
+    /// ```
+    /// use brigade_explore::{Explore, Schedule, runtime::spawn};
+    ///
+    /// let mut stepper = Explore::new().workers(1).step(|| async { spawn(async {}).await.unwrap() });
+    /// assert!(stepper.run(&Schedule::default()).failure().is_none());
+    /// ```
     pub fn step<F, T>(self, future: T) -> Stepper
     where
         T: Fn() -> F + Send + Sync + 'static,
@@ -99,13 +135,20 @@ impl Explore {
     }
 
     /// Makes a stepper of code that is no future.
+    ///
+    /// ```
+    /// use brigade_explore::{Explore, Schedule, thread};
+    ///
+    /// let mut stepper = Explore::new().step_threads(|| thread::spawn(|| {}).join().unwrap());
+    /// assert!(stepper.run(&Schedule::default()).choices() > 0);
+    /// ```
     pub fn step_threads(self, code: impl Fn() + Send + Sync + 'static) -> Stepper {
         Stepper { server: Server::new(Arc::new(code)), budget: self.budget }
     }
 }
 
 impl Program {
-    /// Makes a stepper of the program.
+    /// Makes a stepper of the program. The page of [`Stepper`] has an example.
     #[must_use]
     pub fn step(self, explore: Explore) -> Stepper {
         match self {
@@ -115,6 +158,15 @@ impl Program {
     }
 
     /// Runs one schedule of the program.
+    ///
+    /// ```
+    /// use brigade_explore::{Explore, bugs};
+    ///
+    /// let bad = bugs::ALL[0].bad;
+    /// let failed = bad.explore(Explore::new()).expect_failure();
+    /// let again = bad.replay(Explore::new(), failed.schedule.clone()).expect_failure();
+    /// assert_eq!(again.failure, failed.failure);
+    /// ```
     #[must_use]
     pub fn replay(self, explore: Explore, schedule: Schedule) -> Verdict {
         match self {
@@ -137,7 +189,7 @@ impl Stepper {
         self.server.make_run(&request).expect(NO_PROCESS)
     }
 
-    /// Makes the whole run of a schedule.
+    /// Makes the whole run of a schedule. The page of [`Course`] has an example.
     ///
     /// # Panics
     ///
@@ -153,7 +205,7 @@ impl Stepper {
     }
 
     /// Makes the run of a schedule up to the choice of this index, and returns its state there. If the run
-    /// ends before, that is its state at the end.
+    /// ends before, that is its state at the end. The page of [`Moment`] has an example.
     ///
     /// # Panics
     ///
@@ -162,7 +214,8 @@ impl Stepper {
         self.make_run(schedule, choice).moment.unwrap_or_default()
     }
 
-    /// Returns what comes after a moment of this run. Each way is tried, to tell what it leads to.
+    /// Returns what comes after a moment of this run. Each way is tried, to tell what it leads to. The page of
+    /// [`Way`] has an example.
     ///
     /// # Panics
     ///
@@ -186,6 +239,15 @@ impl Stepper {
     /// Finds a schedule that passes and is nearest to one that fails: without one of its deviations, or with
     /// one more. At most so many runs are made.
     ///
+    /// ```
+    /// use brigade_explore::{Explore, bugs};
+    ///
+    /// let bad = bugs::ALL[0].bad;
+    /// let failed = bad.explore(Explore::new()).expect_failure();
+    /// let nearest = bad.step(Explore::new()).nearest_pass(&failed.schedule, 100).unwrap();
+    /// assert!(nearest.deviations().is_empty(), "the one deviation is the bug");
+    /// ```
+    ///
     /// # Panics
     ///
     /// As [`run`](Self::run).
@@ -206,6 +268,15 @@ impl Stepper {
 
 impl Schedule {
     /// Returns this schedule with another value for one choice.
+    ///
+    /// ```
+    /// use brigade_explore::Schedule;
+    ///
+    /// let schedule: Schedule = "w1.steal.3=2".parse().unwrap();
+    /// let key = schedule.deviations()[0].key;
+    /// assert_eq!(schedule.with(key, 1).to_string(), "w1.steal.3=1");
+    /// assert!(schedule.with(key, 0).deviations().is_empty());
+    /// ```
     #[must_use]
     pub fn with(&self, key: Key, value: u32) -> Self {
         Self::new(self.deviations().iter().copied().chain([Deviation { key, value }]))
@@ -232,6 +303,16 @@ impl Course {
     }
 
     /// The schedule with its deviations before the choice of this index.
+    ///
+    /// ```
+    /// use brigade_explore::{Explore, bugs};
+    ///
+    /// let bad = bugs::ALL[0].bad;
+    /// let failed = bad.explore(Explore::new()).expect_failure();
+    /// let course = bad.step(Explore::new()).run(&failed.schedule);
+    /// assert!(course.before(0).deviations().is_empty());
+    /// assert_eq!(course.before(course.choices()), failed.schedule);
+    /// ```
     #[must_use]
     pub fn before(&self, choice: u32) -> Schedule {
         let made = self.choices.iter().take(choice as usize);
@@ -239,12 +320,20 @@ impl Course {
     }
 
     /// The way that this run goes at the choice of this index.
+    ///
+    /// ```
+    /// use brigade_explore::{Explore, Schedule, bugs};
+    ///
+    /// let course = bugs::ALL[0].bad.step(Explore::new()).run(&Schedule::default());
+    /// assert_eq!(course.way_at(0), Some(0), "the usual one");
+    /// assert_eq!(course.way_at(course.choices()), None);
+    /// ```
     #[must_use]
     pub fn way_at(&self, choice: u32) -> Option<u32> {
         self.choices.get(choice as usize).map(|seen| seen.value)
     }
 
-    /// Draws the lanes up to the choice of this index, in so many columns.
+    /// Draws the lanes up to the choice of this index, in so many columns. The page of [`Course`] has an example.
     #[must_use]
     pub fn lanes(&self, choice: u32, columns: usize) -> String {
         draw(&self.story.threads, &self.story.lines[..self.lines_before(choice)], columns)
@@ -252,13 +341,23 @@ impl Course {
 
     /// The next choice before which more of the run is told than before this one. At the end of the run, the
     /// number of its choices.
+    ///
+    /// ```
+    /// use brigade_explore::{Explore, Schedule, bugs};
+    ///
+    /// let course = bugs::ALL[0].bad.step(Explore::new()).run(&Schedule::default());
+    /// let next = course.next_told(0);
+    /// assert_ne!(course.lanes(0, 80), course.lanes(next, 80));
+    /// assert!(course.told_before(next) < next);
+    /// ```
     #[must_use]
     pub fn next_told(&self, choice: u32) -> u32 {
         let next = self.story.lines.get(self.lines_before(choice));
         next.map_or(self.choices(), |line| line.choices.max(choice + 1).min(self.choices()))
     }
 
-    /// The last choice before which less of the run is told than before this one.
+    /// The last choice before which less of the run is told than before this one. The opposite of
+    /// [`next_told`](Self::next_told).
     #[must_use]
     pub fn told_before(&self, choice: u32) -> u32 {
         let lines = &self.story.lines[..self.lines_before(choice)];

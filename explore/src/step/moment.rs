@@ -4,7 +4,7 @@ use crate::{
     schedule::{Key, ThreadName},
     stuck::is_engine,
 };
-use brigade_handle::explore::{Blocked, Doing, End, Ran};
+use brigade_handle::explore::{self, Blocked, Doing, End, Queue, Queued, Ran};
 use brigade_trace::{
     Id, live,
     live::{State, WaitGraph},
@@ -12,24 +12,37 @@ use brigade_trace::{
 use serde::{Deserialize, Serialize};
 
 /// The state of a run that was stopped, or has ended.
+///
+/// ```
+/// use brigade_explore::{Explore, Schedule, thread};
+///
+/// let mut stepper = Explore::new().step_threads(|| thread::spawn(|| {}).join().unwrap());
+/// let begin = stepper.stop(&Schedule::default(), 0);
+/// // The root has spawned a thread, and may be preempted before it goes on.
+/// assert_eq!((begin.choice(), begin.nanos), (Some(0), 0));
+/// assert_eq!(begin.threads[0].state, "runs");
+/// assert_eq!((begin.threads[1].name.as_str(), begin.threads[1].state.as_str()), ("w1", "can go on"));
+/// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Moment {
     /// The virtual nanoseconds since the run began.
     pub nanos: u64,
     /// The threads, in the order of their numbers.
     pub threads: Vec<ThreadMoment>,
-    /// The tasks and jobs that are in a queue and wait for a worker.
+    /// The tasks and jobs that wait for a worker and are in none of the [`queues`](Self::queues) that tell
+    /// their work.
     pub ready: Vec<String>,
     /// The tasks, jobs and threads that wait for something, each with what that is and who holds it.
     pub waits: Vec<String>,
     /// The locks and permits that are held, each with its holder.
     pub holds: Vec<String>,
-    /// The queues of the program that are not empty, each with its length.
+    /// The queues that are not empty: those of the workers and the injectors with their work, those of the
+    /// program with their lengths.
     pub queues: Vec<String>,
     pub(crate) pending: Option<PendingChoice>,
 }
 
-/// A thread of a run that was stopped.
+/// A thread of a run that was stopped. The page of [`Moment`] has an example.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ThreadMoment {
     /// Its name in a written schedule, such as `w1`.
@@ -69,19 +82,23 @@ impl Moment {
             _ => None,
         };
         let name = |id: Id| name_of(&graph, id, ran);
-        let ready = graph.nodes.iter().filter(|node| node.state == State::Ready);
+        let of_executors: Vec<_> = explore::queues().into_iter().filter(is_worth_showing).collect();
+        let is_told = |id: Id| of_executors.iter().any(|queue| tasks(queue).contains(&id));
+        let ready = graph.nodes.iter().filter(|node| node.state == State::Ready && !is_told(node.id));
         let holds = graph.holds.iter().map(|hold| {
             let held = if hold.by_grant { "is granted to" } else { "is held by" };
             format!("{} {held} {}", hold.resource, name(hold.holder))
         });
-        let queues = graph.queues.iter().filter(|&&(_, depth)| depth > 0);
+        let of_program = graph.queues.iter().filter(|&&(_, depth)| depth > 0);
+        let of_program = of_program.map(|(id, depth)| format!("{id} has {depth}"));
+        let of_executors = of_executors.iter().map(|queue| queue_words(&graph, queue, ran));
         Self {
             nanos: ran.nanos,
             threads: threads(&graph, ran),
             ready: ready.map(|node| name(node.id)).collect(),
             waits: waits(&graph, ran),
             holds: holds.collect(),
-            queues: queues.map(|(id, depth)| format!("{id} has {depth}")).collect(),
+            queues: of_executors.chain(of_program).collect(),
             pending,
         }
     }
@@ -108,6 +125,38 @@ fn name_of(graph: &WaitGraph, id: Id, ran: &Ran) -> String {
             node.map_or_else(|| id.to_string(), ToString::to_string)
         }
     }
+}
+
+/// The tasks in a queue that tells them.
+fn tasks(queue: &Queue) -> &[Id] {
+    if let Queued::Tasks(tasks) = &queue.work { tasks } else { &[] }
+}
+
+fn is_worth_showing(queue: &Queue) -> bool {
+    match &queue.work {
+        Queued::Tasks(tasks) => !tasks.is_empty(),
+        Queued::Jobs(count) => *count > 0,
+        Queued::Locked => true,
+    }
+}
+
+fn queue_words(graph: &WaitGraph, queue: &Queue, ran: &Ran) -> String {
+    let tid = graph.lanes.iter().find(|lane| lane.id == queue.owner).map(|lane| lane.tid);
+    let thread = ran.threads.iter().position(|thread| thread.tid != 0 && Some(thread.tid) == tid);
+    let owner = match thread {
+        Some(index) => format!("{}'s ", ThreadName(index as u32)),
+        None if queue.owner == Id::NONE => String::new(),
+        None => format!("{}'s ", queue.owner),
+    };
+    let work = match &queue.work {
+        Queued::Tasks(tasks) => {
+            tasks.iter().map(|&task| name_of(graph, task, ran)).collect::<Vec<_>>().join(", ")
+        }
+        Queued::Jobs(1) => "1 job".to_owned(),
+        Queued::Jobs(count) => format!("{count} jobs"),
+        Queued::Locked => "a thread changes it".to_owned(),
+    };
+    format!("{owner}{}: {work}", queue.name)
 }
 
 fn threads(graph: &WaitGraph, ran: &Ran) -> Vec<ThreadMoment> {

@@ -4,6 +4,7 @@ mod chance;
 mod ends;
 mod interleavings;
 mod schedules;
+mod stepping;
 mod stuck;
 mod time;
 

@@ -76,6 +76,18 @@ pub fn run_number() -> u64 {
     RUNS.load(Ordering::Relaxed)
 }
 
+/// Returns whether the calling thread belongs to a run whose oracle hears what happens.
+pub(super) fn is_told() -> bool {
+    // Relaxed: it was set before the run began.
+    is_managed() && TELLS.load(Ordering::Relaxed)
+}
+
+/// Returns the number of the run, if it was stopped. Then its threads stay parked for ever.
+pub(super) fn stopped_run() -> Option<u64> {
+    // Acquire pairs with the Release in `stop`: what the threads did is seen.
+    (lock_state().is_some() && RUNNING.load(Ordering::Acquire) == NOBODY).then(run_number)
+}
+
 /// Calls `f`, which watches the run: it has no choice points, and the run is the same without it.
 pub(crate) fn aside<R>(f: impl FnOnce() -> R) -> R {
     struct Back(u32);

@@ -41,6 +41,7 @@ pub mod files;
 mod holders;
 mod managed_thread;
 mod moment;
+mod queues;
 mod state;
 pub mod sync;
 pub mod thread;
@@ -55,5 +56,6 @@ pub use choice::{
 };
 pub use end::{Blocked, End, ManagedThread, Ran, UnseenPanic, Waiting};
 pub use moment::{Doing, Pending};
+pub use queues::{Queue, Queued, Stopped, queues, show_queues};
 pub use state::Limits;
 pub use virtual_time::{begin_stamps, now, stamp};

@@ -4,6 +4,8 @@
 pub(crate) mod config;
 mod counters;
 mod drain;
+#[cfg(feature = "explore")]
+mod explored;
 mod install_times;
 mod parking_slot;
 mod retry;

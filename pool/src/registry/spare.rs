@@ -237,6 +237,8 @@ impl Registry {
     ///
     /// Returns the operating system's error if it refuses a thread, and how many it has granted.
     pub(crate) fn start_all(self: &Arc<Self>) -> Result<(), (io::Error, usize)> {
+        #[cfg(feature = "explore")]
+        super::explored::show_queues(self);
         (0..self.config.threads).try_for_each(|started| {
             let limit = self.config.threads;
             let index = self.roster().take_index(limit).expect("the roster counts what is started here");

@@ -78,6 +78,12 @@ impl Injector {
         tasks
     }
 
+    /// Returns the ids of the tasks, the first one in front, or `None` if a thread has the lock.
+    #[cfg(feature = "explore")]
+    pub(crate) fn tasks(&self) -> Option<Vec<brigade_trace::Id>> {
+        Some(self.list.try_lock().ok()?.tasks.iter().map(Task::id).collect())
+    }
+
     fn publish(&self, list: &List) {
         // SeqCst: part of the argument at the head of `multi_thread/idle.rs`.
         self.len.store(list.tasks.len(), Ordering::SeqCst);

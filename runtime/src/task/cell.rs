@@ -291,6 +291,12 @@ impl Task {
         this.header().executor.view().release(this.header().signal.note());
     }
 
+    /// The task's id in a trace.
+    #[cfg(feature = "explore")]
+    pub(crate) fn id(&self) -> Id {
+        self.header().origin.id(TASK)
+    }
+
     /// A reference for the list of an executor.
     #[inline]
     pub(crate) fn to_ref(&self) -> TaskRef {

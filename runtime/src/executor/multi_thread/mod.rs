@@ -3,6 +3,8 @@
 
 mod shutdown;
 pub(crate) use shutdown::close;
+#[cfg(feature = "explore")]
+mod explored;
 pub(crate) mod idle;
 pub(crate) mod owned_tasks;
 pub(crate) mod parker;
@@ -94,6 +96,8 @@ pub(crate) fn start(
 ) -> io::Result<(Arc<MultiThread>, Threads)> {
     let (owners, queues): (Vec<_>, Vec<_>) = (0..workers).map(|_| run_queue::new()).unzip();
     let shared = Arc::new(MultiThread::new(queues, max_blocking)?);
+    #[cfg(feature = "explore")]
+    explored::show_queues(&shared);
     let threads = Threads(Mutex::new(Vec::with_capacity(workers)));
     for (index, queue) in owners.into_iter().enumerate() {
         let mut builder = thread::Builder::new().name(format!("{name}-{index}"));

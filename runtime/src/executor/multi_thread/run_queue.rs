@@ -26,6 +26,8 @@ use crate::{
     task::Task,
 };
 use std::{marker::PhantomData, ptr::NonNull, ptr::null_mut, sync::Arc};
+#[cfg(feature = "explore")]
+use {brigade_handle::explore::Stopped, brigade_trace::Id, std::mem::ManuallyDrop};
 
 /// The number of tasks that a ring can hold.
 #[cfg(not(loom))]
@@ -143,6 +145,20 @@ impl RunQueue {
     pub(crate) fn has_lifo_task(&self) -> bool {
         // Relaxed: callers look again and again.
         !self.lifo_slot.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Returns the ids of the task in the LIFO slot and of those in the ring, the oldest first.
+    #[cfg(feature = "explore")]
+    pub(crate) fn tasks(&self, _: &Stopped) -> [Vec<Id>; 2] {
+        let id = |pointer: *mut ()| {
+            // SAFETY: a slot between head and tail, and the LIFO slot, hold tasks (rules 2 and 4). No thread
+            // goes on, so none is taken meanwhile. The entry is forgotten and stays in the queue.
+            NonNull::new(pointer).map(|task| ManuallyDrop::new(unsafe { Task::from_raw(task) }).id())
+        };
+        let RingSnapshot { tail, tasks } = self.snapshot();
+        let ring = (1..=tasks).rev().map(|back| self.slot(tail.wrapping_sub(back)).load(Ordering::Relaxed));
+        let newest = self.lifo_slot.load(Ordering::Relaxed);
+        [id(newest).into_iter().collect(), ring.filter_map(id).collect()]
     }
 
     /// Takes the task out of the LIFO slot of a worker that seems to be stuck.
