@@ -3,9 +3,13 @@
 use crate::threads;
 use brigade_explore::{
     pool::{self, Pool, lock::Lock, queue::Queue},
-    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    sync::{
+        Condvar, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    thread,
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 fn pool_of(threads: usize) -> Pool {
     Pool::builder().threads(threads).build().expect("the system gives threads")
@@ -37,6 +41,30 @@ fn a_panic_of_one_half_comes_after_the_other_half() {
 }
 
 #[test]
+fn two_jobs_that_meet_run_at_a_time() {
+    threads(|| {
+        let pool = pool_of(2);
+        let meeting = Arc::new((Mutex::new(0), Condvar::new()));
+        let jobs = [(); 2].map(|()| {
+            let meeting = meeting.clone();
+            pool.spawn(move || {
+                let (here, came) = &*meeting;
+                let mut here = here.lock().unwrap();
+                *here += 1;
+                came.notify_all();
+                while *here < 2 {
+                    here = came.wait(here).unwrap();
+                }
+            })
+        });
+        for job in jobs {
+            job.join().unwrap();
+        }
+        pool.shutdown();
+    });
+}
+
+#[test]
 fn a_scope_ends_after_its_jobs() {
     threads(|| {
         let pool = pool_of(2);
@@ -45,6 +73,26 @@ fn a_scope_ends_after_its_jobs() {
             for _ in 0..2 {
                 scope.spawn(|scope| {
                     scope.spawn(|_| _ = ended.fetch_add(1, SeqCst));
+                });
+            }
+        });
+        assert_eq!(ended.load(SeqCst), 2);
+        pool.shutdown();
+    });
+}
+
+#[test]
+fn a_scope_ends_after_a_child_that_sleeps_on_another_thread() {
+    threads(|| {
+        let pool = pool_of(2);
+        let ended = AtomicUsize::new(0);
+        pool.scope(|scope| {
+            // The thief takes the older child, which ends last.
+            for time in [2, 1].map(Duration::from_millis) {
+                let ended = &ended;
+                scope.spawn(move |_| {
+                    thread::sleep(time);
+                    ended.fetch_add(1, SeqCst);
                 });
             }
         });

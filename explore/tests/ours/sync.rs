@@ -166,6 +166,35 @@ fn a_notification_that_a_cancelled_waiter_had_goes_to_the_next_one() {
 }
 
 #[test]
+fn a_notification_beside_a_waiter_that_leaves_is_kept() {
+    tasks(|| async {
+        let notify = Arc::new(Notify::new());
+        let (of_waiter, of_notifier) = (notify.clone(), notify.clone());
+        let waiter = spawn(async move { of_waiter.notified().await });
+        let notifier = spawn(async move { of_notifier.notify_one() });
+        waiter.cancel();
+        let has_got_it = waiter.await.is_ok();
+        notifier.await.unwrap();
+        if !has_got_it {
+            notify.notified().await;
+        }
+    });
+}
+
+#[test]
+fn a_waiter_that_leaves_lets_the_next_one_have_the_permit_that_was_too_few_for_it() {
+    tasks(|| async {
+        let semaphore = Arc::new(Semaphore::new(1));
+        let (of_many, of_one) = (semaphore.clone(), semaphore.clone());
+        let many = spawn(async move { drop(of_many.acquire_many(2).await) });
+        let one = spawn(async move { drop(of_one.acquire().await) });
+        sleep(SHORT).await;
+        many.cancel();
+        one.await.unwrap();
+    });
+}
+
+#[test]
 fn a_notification_of_all_reaches_each_waiter_that_is_enabled() {
     tasks(|| async {
         let notify = Notify::new();
