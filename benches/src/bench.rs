@@ -5,8 +5,8 @@
 //!     └── rows: the metric that is read from a Measure, and the ratio that is wanted
 //! ```
 //!
-//! The groups (`pool`, `runtime`, `process`, `demos`) are lists of benches. `run` measures them, and `report`
-//! prints the outcomes. Criterion's benches read the same lists.
+//! The groups (`pool`, `runtime`, `process`, `demos`, `explore`) are lists of benches. `run` measures
+//! them, and `report` prints the outcomes. Criterion's benches read the same lists.
 
 use crate::cpu;
 use brigade_trace::clock;
@@ -22,8 +22,8 @@ pub struct Measure {
     /// The CPU time of all threads, and of child processes if they do the work, until the side had come to
     /// rest.
     pub cpu: Duration,
-    /// Further figures, such as bytes or percentiles of a latency in nanoseconds. [`Metric::ExtraTime`] and
-    /// [`Metric::ExtraBytes`] read them.
+    /// Further figures, such as bytes or percentiles of a latency in nanoseconds. [`Metric::ExtraTime`],
+    /// [`Metric::ExtraBytes`] and [`Metric::ExtraCount`] read them.
     pub extra: Vec<f64>,
 }
 
@@ -55,6 +55,8 @@ pub enum Metric {
     ExtraTime(usize),
     /// An extra figure that is a size, in bytes.
     ExtraBytes(usize),
+    /// An extra figure that is a number.
+    ExtraCount(usize),
 }
 
 impl Metric {
@@ -64,7 +66,9 @@ impl Metric {
         match self {
             Self::Wall | Self::Rate => each(measure.wall),
             Self::Cpu => each(measure.cpu),
-            Self::ExtraTime(index) | Self::ExtraBytes(index) => measure.extra[index],
+            Self::ExtraTime(index) | Self::ExtraBytes(index) | Self::ExtraCount(index) => {
+                measure.extra[index]
+            }
         }
     }
 }

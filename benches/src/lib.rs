@@ -11,7 +11,7 @@
 //! # Nouns
 //!
 //! * [`bench`](mod@bench): a bench, its two sides, its rows and goals.
-//! * [`group`]: the four lists of benches. [`group::demos`] holds the two headline experiments, in their
+//! * [`group`]: the five lists of benches. [`group::demos`] holds the two headline experiments, in their
 //!   modes.
 //! * [`run`]: the interleaved measurement and its statistics.
 //! * [`report`]: the table, JSON, `RESULTS.md`, the table in `README.md`, and the same benches under

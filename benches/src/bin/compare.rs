@@ -22,8 +22,8 @@ use clap::{CommandFactory, Parser, error::ErrorKind};
 #[derive(Parser)]
 #[command(name = "compare")]
 struct Options {
-    /// A group (pool, runtime, process, demos, trace; all if none is named), then benches of it: a name, or
-    /// how a name begins.
+    /// A group (pool, runtime, process, demos, trace, explore; all if none is named), then benches of it: a
+    /// name, or how a name begins.
     #[arg(value_name = "GROUP|NAME")]
     names: Vec<String>,
     /// Print one JSON object a line.

@@ -1,6 +1,7 @@
 //! The groups of benches.
 
 pub mod demos;
+mod explore;
 pub(crate) mod pool;
 pub(crate) mod process;
 pub(crate) mod runtime;
@@ -21,11 +22,14 @@ pub enum Group {
     Demos,
     /// The trace.
     Trace,
+    /// The search for interleavings that fail.
+    Explore,
 }
 
 impl Group {
     /// All groups, in the order of their tables.
-    pub const ALL: [Self; 5] = [Self::Pool, Self::Runtime, Self::Process, Self::Demos, Self::Trace];
+    pub const ALL: [Self; 6] =
+        [Self::Pool, Self::Runtime, Self::Process, Self::Demos, Self::Trace, Self::Explore];
 
     /// The name on the command line and in JSON.
     pub fn name(self) -> &'static str {
@@ -35,6 +39,7 @@ impl Group {
             Self::Process => "process",
             Self::Demos => "demos",
             Self::Trace => "trace",
+            Self::Explore => "explore",
         }
     }
 
@@ -51,6 +56,7 @@ impl Group {
             Self::Process => process::benches(),
             Self::Demos => demos::benches(),
             Self::Trace => trace::benches(),
+            Self::Explore => explore::benches(),
         }
     }
 }

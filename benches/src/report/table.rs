@@ -96,6 +96,9 @@ pub fn figures(outcome: &Outcome) -> (String, String) {
         (Some(figure), Metric::ExtraBytes(_)) => {
             scaled(figure, &[(1048576.0 * 1024.0, "GiB"), (1048576.0, "MiB"), (1024.0, "KiB"), (1.0, "B")])
         }
+        (Some(figure), Metric::ExtraCount(_)) => {
+            scaled(figure, &[(1e6, "M"), (1e3, "k"), (1.0, "")]).trim().to_owned()
+        }
         (Some(figure), _) => scaled(figure, &[(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")]),
     };
     (show(outcome.ours), show(outcome.theirs))
@@ -115,11 +118,15 @@ pub fn ratio(ratio: f64) -> String {
     if ratio < 100.0 { format!("{ratio:.digits$}") } else { format!("{ratio:.0}") }
 }
 
-/// Writes one JSON object, with figures in nanoseconds per operation or in bytes.
+/// Writes one JSON object, with figures in nanoseconds per operation, in bytes, or counts.
 pub fn json(group: &str, outcome: &Outcome) -> String {
     let Outcome { row, peer, .. } = outcome;
     let bench = row.name;
-    let unit = if matches!(row.metric, Metric::ExtraBytes(_)) { "bytes" } else { "ns" };
+    let unit = match row.metric {
+        Metric::ExtraBytes(_) => "bytes",
+        Metric::ExtraCount(_) => "count",
+        _ => "ns",
+    };
     let [ours, theirs] = [outcome.ours, outcome.theirs].map(number);
     let [ratio, cpu, goal] = [Some(outcome.ratio.median), outcome.cpu_ratio, row.goal].map(number);
     // Names are plain words, so that nothing needs to be escaped.

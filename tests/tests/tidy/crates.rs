@@ -17,7 +17,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("course", &["course-kit", "explore"]),
     ("course/proof", &["course", "course-kit"]),
     ("demos", &["handle", "trace", "pool", "runtime", "process", "timeline", "explore"]),
-    ("benches", &["handle", "trace", "pool", "runtime", "process", "timeline"]),
+    ("benches", &["handle", "trace", "pool", "runtime", "process", "timeline", "explore"]),
     ("benches/trace-cost", &["trace", "pool", "runtime"]),
     ("tests", &["handle", "trace", "pool", "runtime", "process", "timeline"]),
     ("examples", &["runtime"]),
