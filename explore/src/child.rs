@@ -40,6 +40,8 @@ struct NotedPanic {
     tid: u64,
     message: String,
     place: String,
+    /// Whether it is a rule that was broken.
+    is_rule: bool,
 }
 
 /// Takes the panics of a run.
@@ -83,14 +85,15 @@ pub(crate) fn prepare() {
 
 /// Notes that the calling thread has broken a rule, as if it had panicked there.
 pub(crate) fn note_failure(rule: &str, message: &str) {
-    let panic = NotedPanic { tid: thread_number(), message: message.to_owned(), place: rule.to_owned() };
+    let (message, place) = (message.to_owned(), rule.to_owned());
+    let panic = NotedPanic { tid: thread_number(), message, place, is_rule: true };
     PANICS.lock().unwrap_or_else(PoisonError::into_inner).push(panic);
 }
 
 fn note_panic(info: &PanicHookInfo<'_>) {
     let message = brigade_handle::panic_message(info.payload()).unwrap_or(NO_TEXT);
     let place = info.location().map(ToString::to_string).unwrap_or_default();
-    let panic = NotedPanic { tid: thread_number(), message: message.to_owned(), place };
+    let panic = NotedPanic { tid: thread_number(), message: message.to_owned(), place, is_rule: false };
     PANICS.lock().unwrap_or_else(PoisonError::into_inner).push(panic);
 }
 
@@ -122,8 +125,15 @@ fn failure_of(ran: &Ran) -> Option<Failure> {
     match ran.end.clone() {
         End::Finished | End::Stopped(_) => None,
         End::Panicked(message) => {
-            let sites = take_panics().pop().into_iter().map(|panic| panic.place).collect();
-            Some(Failure { class: Class::Panic, message, sites })
+            let mut panics = take_panics();
+            let last = panics.pop();
+            let is_rule = last.as_ref().is_some_and(|panic| panic.is_rule);
+            // The root may have panicked because of it: by an `unwrap` of the result of a thread, for example.
+            let first = panics.first().filter(|_| !is_rule).map(|NotedPanic { message, place, .. }| {
+                format!("\nthe first panic of the run, at {place}: {message}")
+            });
+            let sites = last.into_iter().map(|panic| panic.place).collect();
+            Some(Failure { class: Class::Panic, message: message + &first.unwrap_or_default(), sites })
         }
         End::UnseenPanic(index) => {
             let thread = &ran.threads[index as usize];

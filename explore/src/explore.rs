@@ -166,6 +166,7 @@ impl Explore {
     /// # Panics
     ///
     /// Panics with a report if a run fails. Panics as [`explore_threads`](Self::explore_threads) does.
+    #[track_caller]
     pub fn check<F, T>(self, future: T)
     where
         T: Fn() -> F + Send + Sync + 'static,
@@ -180,6 +181,7 @@ impl Explore {
     /// # Panics
     ///
     /// As [`check`](Self::check).
+    #[track_caller]
     pub fn check_threads(self, code: impl Fn() + Send + Sync + 'static) {
         match env::var(VARIABLE) {
             Ok(text) => {

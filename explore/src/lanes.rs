@@ -61,7 +61,7 @@ fn list(lines: &[Line], columns: usize) -> String {
 }
 
 /// Divides a text into lines of at most `width` columns, between words where that is possible.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let last = lines.last_mut().expect("there is a line");

@@ -1,8 +1,8 @@
 //! The report of a failed check: what failed, the shortest schedule as lanes, and how to replay it.
 
 use crate::{
-    lanes::draw,
-    outcome::{Failure, Story},
+    lanes::{draw, wrap},
+    outcome::{Class, Failure, Story},
     schedule::Schedule,
     search::Coverage,
     shrink::Shortness,
@@ -27,8 +27,8 @@ pub struct Failed {
     pub(crate) story: Option<Story>,
 }
 
-/// The columns that all lanes have together, if that leaves each of them enough.
-const LANES_WIDTH: usize = 100;
+/// The columns of a report, which is printed where nobody asks for those of a terminal.
+const WIDTH: usize = 80;
 
 impl Failed {
     /// Draws what the threads of the run did, as lanes side by side in so many columns. Where lanes would be
@@ -48,17 +48,31 @@ impl Failed {
 
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}: {}", self.failure.class, self.failure.message)?;
+        let message = format!("{}: {}", self.failure.class, self.failure.message);
+        if matches!(self.failure.class, Class::Panic | Class::UnseenPanic) {
+            // The words of the checked code stay as they are.
+            writeln!(f, "{message}")?;
+        } else {
+            // A wait-for graph keeps its indents.
+            let lines = message.lines().flat_map(|line| match line.starts_with(' ') {
+                true => vec![line.to_owned()],
+                false => wrap(line, WIDTH),
+            });
+            for line in lines {
+                writeln!(f, "{line}")?;
+            }
+        }
         for site in &self.failure.sites {
             writeln!(f, "  at {site}")?;
         }
         let (number, runs) = (self.coverage.schedules, self.shrink_runs);
         match self.shortness {
+            Shortness::Shortest if self.schedule.deviations().is_empty() => {
+                writeln!(f, "it fails without any deviation, under the schedule")?;
+            }
             Shortness::Shortest => {
-                writeln!(
-                    f,
-                    "found as schedule {number}, shrunk in {runs} runs to the shortest that fails so:"
-                )?;
+                let shortest = "the shortest that fails so";
+                writeln!(f, "found as schedule {number}, shrunk in {runs} runs to {shortest}:")?;
             }
             Shortness::OneMinimal => {
                 let minimal = "one of which no part can be left out";
@@ -72,7 +86,7 @@ impl fmt::Display for Failed {
             writeln!(f, "  {}", self.schedule)?;
         }
         if let Some(story) = &self.story {
-            writeln!(f, "\n{}", draw(&story.threads, &story.lines, LANES_WIDTH))?;
+            writeln!(f, "\n{}", draw(&story.threads, &story.lines, WIDTH))?;
         }
         if let Some(last) = self.schedule.deviations().last().filter(|_| self.shortness != Shortness::Given) {
             writeln!(f, "without {last} it passes")?;

@@ -234,7 +234,7 @@ fn differ(index: usize, one: Option<Seen>, other: Option<Seen>) -> Failure {
     };
     let message = format!(
         "two runs of the usual schedule differ at choice {index}: one {}, the other {}. Something else than the \
-         oracle decides: the time, chance, an address, or the system",
+         oracle decides: the time, chance (such as the order of a HashMap), an address, or the system",
         told(one),
         told(other),
     );

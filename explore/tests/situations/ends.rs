@@ -222,3 +222,17 @@ fn what_the_operating_system_does_is_refused_by_name() {
         })
         .expect_pass();
 }
+
+#[test]
+fn a_panic_of_the_root_tells_the_first_panic_of_the_run() {
+    let verdict = Explore::new().explore_threads(|| {
+        thread::spawn(|| panic!("sold twice")).join().unwrap();
+    });
+    let report = verdict.expect_failure().to_string();
+    assert!(report.contains("the first panic of the run, at explore/tests/situations/ends.rs:"), "{report}");
+    assert!(
+        report.contains(": sold twice\n") && report.contains("it fails without any deviation"),
+        "{report}"
+    );
+    assert!(report.lines().all(|line| line.chars().count() <= 80 || line.contains("ends.rs")), "{report}");
+}

@@ -10,6 +10,8 @@
 //! reports no trace. A side that looks by chance has another seed in each search. A side that does not find
 //! the bug has run all its schedules.
 
+#![allow(clippy::duplicate_mod, reason = "each peer has the bugs with its own types")]
+
 mod loom;
 mod rate;
 mod shuttle;
