@@ -128,7 +128,7 @@ fn failure_of(ran: &Ran) -> Option<Failure> {
             let mut panics = take_panics();
             let last = panics.pop();
             let is_rule = last.as_ref().is_some_and(|panic| panic.is_rule);
-            // The root may have panicked because of it: by an `unwrap` of the result of a thread, for example.
+            // The root may have panicked because of it, by an `unwrap` of a thread's result for example.
             let first = panics.first().filter(|_| !is_rule).map(|NotedPanic { message, place, .. }| {
                 format!("\nthe first panic of the run, at {place}: {message}")
             });

@@ -111,8 +111,8 @@
 //!
 //! Errors and panics that name the call refuse the rest: sockets and descriptors of the operating system
 //! (`from_std`, `AsyncFd`), `into_std` and `as_fd` of simulated sockets, child processes, signals, links and
-//! listings of folders, host names other than `localhost`. A call of std, such as `std::fs::read`, reaches the
-//! operating system: what it changes is there in the next run.
+//! listings of folders, host names other than `localhost`. A call of std, such as `std::fs::read`, reaches
+//! the operating system: what it changes is there in the next run.
 //!
 //! A reactor of your own can be checked too: [`mio`] has the interface of the crate of that name.
 //!

@@ -1,5 +1,5 @@
-//! Each planted bug is found within 10,000 schedules and shrunk to its known minimum: all schedules with fewer
-//! deviations pass. Its right version passes.
+//! Each planted bug is found within 10,000 schedules and shrunk to its known minimum: all schedules with
+//! fewer deviations pass. Its right version passes.
 
 use brigade_explore::{
     Explore, Verdict,

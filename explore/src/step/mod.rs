@@ -101,7 +101,7 @@ pub enum Ahead {
 /// let mut stepper = bugs::ALL[0].bad.step(Explore::new());
 /// let course = stepper.run(&Schedule::default());
 /// let begin = stepper.stop(&Schedule::default(), 0);
-/// let Ahead::Choice { ways, .. } = stepper.ahead(&course, &begin) else { panic!("it begins with a choice") };
+/// let Ahead::Choice { ways, .. } = stepper.ahead(&course, &begin) else { panic!("no choice") };
 /// assert_eq!((ways[0].value, ways[0].words.as_str()), (0, "root goes on"));
 /// ```
 #[derive(Clone, Debug)]
@@ -214,8 +214,8 @@ impl Stepper {
         self.make_run(schedule, choice).moment.unwrap_or_default()
     }
 
-    /// Returns what comes after a moment of this run. Each way is tried, to tell what it leads to. The page of
-    /// [`Way`] has an example.
+    /// Returns what comes after a moment of this run. Each way is tried, to tell what it leads to. The page
+    /// of [`Way`] has an example.
     ///
     /// # Panics
     ///
@@ -333,7 +333,8 @@ impl Course {
         self.choices.get(choice as usize).map(|seen| seen.value)
     }
 
-    /// Draws the lanes up to the choice of this index, in so many columns. The page of [`Course`] has an example.
+    /// Draws the lanes up to the choice of this index, in so many columns. The page of [`Course`] has an
+    /// example.
     #[must_use]
     pub fn lanes(&self, choice: u32, columns: usize) -> String {
         draw(&self.story.threads, &self.story.lines[..self.lines_before(choice)], columns)

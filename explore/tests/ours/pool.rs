@@ -91,7 +91,7 @@ fn a_scope_ends_after_a_child_that_sleeps_on_another_thread() {
             for time in [2, 1].map(Duration::from_millis) {
                 let ended = &ended;
                 scope.spawn(move |_| {
-                    thread::sleep(time);
+                    thread::park_timeout(time);
                     ended.fetch_add(1, SeqCst);
                 });
             }

@@ -153,8 +153,7 @@ fn wait_for_end() -> Ran {
     let mut state = lock_state();
     loop {
         let run = state.as_mut().expect("the run is there until this thread takes it away");
-        // Relaxed: a hint.
-        let running = RUNNING.load(Ordering::Relaxed);
+        let running = RUNNING.load(Ordering::Relaxed); // a hint
         let end = run.take_end().or_else(|| watch.look(run, running));
         if let Some(end) = end {
             return Ran { end, threads: run.managed_threads(), nanos: virtual_time::nanos() };
@@ -242,8 +241,7 @@ pub(super) fn changes() -> u64 {
 /// Tells an operation of the checked code to the oracle, with the place of the call.
 #[track_caller]
 pub(super) fn tell(operation: &str, value: &dyn fmt::Debug) {
-    // Relaxed: it was set before the run began.
-    if TELLS.load(Ordering::Relaxed) {
+    if is_told() {
         let at = Location::caller();
         with(|state| state.tell(operation, value, at));
     }
@@ -251,8 +249,7 @@ pub(super) fn tell(operation: &str, value: &dyn fmt::Debug) {
 
 /// Tells the words of the calling thread to the oracle.
 pub(super) fn remark(words: impl FnOnce() -> String) {
-    // Relaxed: it was set before the run began.
-    if TELLS.load(Ordering::Relaxed) {
+    if is_told() {
         let words = words();
         with(|state| state.remark(&words));
     }
@@ -310,8 +307,7 @@ pub(super) fn wait_for_lock(address: usize) {
 
 /// Tells an operation of the calling thread on a lock to the oracle.
 pub(super) fn tell_lock(lock: usize, operation: &str, outcome: LockOutcome, at: &'static Location<'static>) {
-    // Relaxed: it was set before the run began.
-    if TELLS.load(Ordering::Relaxed) {
+    if is_told() {
         let thread = managed().expect("a managed thread calls");
         with(|state| state.tell_lock(&LockOperation { thread, lock, operation, outcome, at }));
     }

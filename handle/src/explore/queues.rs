@@ -1,7 +1,7 @@
 //! The queues of a run's executors, as they stand when the run has stopped.
 //!
-//! An executor registers a view when it starts. The view is called when no thread of the run will go on, so it
-//! may look at what its threads alone may touch while they run. [`Stopped`] proves that.
+//! An executor registers a view when it starts. The view is called when no thread of the run will go on, so
+//! it may look at what its threads alone may touch while they run. [`Stopped`] proves that.
 
 use super::baton;
 use crate::Id;
@@ -23,7 +23,7 @@ pub struct Queue {
 pub enum Queued {
     /// The tasks, the one that goes first in front.
     Tasks(Vec<Id>),
-    /// So many jobs, which nobody can look at without taking them.
+    /// The number of the jobs, which nobody can look at without taking them.
     Jobs(usize),
     /// A thread has the lock of the queue.
     Locked,
