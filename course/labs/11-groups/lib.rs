@@ -132,8 +132,9 @@ impl Future for Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        if self.body.is_some() {
-            to_write("step 9: cancel everything")
+        let has_ended = self.body.is_none() && lock(&self.group.0.state).wakers.is_empty();
+        if !has_ended {
+            to_write("step 9: cancel everything, also the children that a body has left behind")
         }
     }
 }

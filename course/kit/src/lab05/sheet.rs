@@ -66,7 +66,7 @@ pub static LAB: Lab = Lab {
         },
         Question {
             ask: |case| {
-                let (waiting, dropped) = (case.number(4, 9), case.number(1, 3));
+                let (waiting, dropped) = (case.number(4, 9), case.number(2, 3));
                 format!(
                     "{waiting} sends wait for room in a full channel. One item is received. Then the first \
                      {dropped} of these sends are dropped, one after the other, without a further poll. How many \
@@ -74,7 +74,7 @@ pub static LAB: Lab = Lab {
                 )
             },
             run: |case| {
-                let (waiting, dropped) = (case.number(4, 9), case.number(1, 3));
+                let (waiting, dropped) = (case.number(4, 9), case.number(2, 3));
                 let (sender, mut receiver) = mpsc::channel(1);
                 sender.try_send(0).expect("there is room");
                 let mut all: Vec<_> = (0..waiting).map(|n| Hand::new("send", sender.send(n))).collect();

@@ -84,14 +84,14 @@ pub static LAB: Lab = Lab {
         },
         Question {
             ask: |case| {
-                let (waiting, dropped) = (case.number(5, 9), case.number(1, 3));
+                let (waiting, dropped) = (case.number(5, 9), case.number(2, 3));
                 format!(
                     "{waiting} requests wait for a lock, in the order of their numbers from 1. Those with the \
                      numbers up to {dropped} are dropped. Then the lock is unlocked. Which number is woken?"
                 )
             },
             run: |case| {
-                let (waiting, dropped) = (case.number(5, 9), case.number(1, 3));
+                let (waiting, dropped) = (case.number(5, 9), case.number(2, 3));
                 let mutex = Mutex::new(());
                 let guard = mutex.try_lock().expect("it is free");
                 let mut all: Vec<_> = (0..waiting).map(|_| Hand::new("request", mutex.lock())).collect();

@@ -160,16 +160,19 @@ pub(super) fn cancel<S: Groups>(_: &mut Case) {
 
 /// The future of the group is dropped before it is ready.
 pub(super) fn dropped<S: Groups>(_: &mut Case) {
-    let scene = Scene::<S>::new(vec![("soup", Gate::default()), ("rice", Gate::default())], &Gate::default());
-    let Scene { log, executor, run, .. } = scene;
-    drop_hand(run);
-    expect_dropped(&log, "body", "the body is dropped with the group");
-    executor.turn();
-    ["soup", "rice"]
-        .iter()
-        .for_each(|name| expect_dropped(&log, name, "the children are cancelled with the group"));
-    let tasks = executor.tasks();
-    demand(tasks == 0, "outlives", NO_TASK, || format!("there are {tasks}"));
+    // The body waits, or has ended long ago.
+    for body in [Gate::default(), Gate::open(End::Done)] {
+        let children = vec![("soup", Gate::default()), ("rice", Gate::default())];
+        let Scene { log, executor, run, .. } = Scene::<S>::new(children, &body);
+        drop_hand(run);
+        expect_dropped(&log, "body", "the body is dropped with the group");
+        executor.turn();
+        for name in ["soup", "rice"] {
+            expect_dropped(&log, name, "the children are cancelled with the group");
+        }
+        let tasks = executor.tasks();
+        demand(tasks == 0, "outlives", NO_TASK, || format!("there are {tasks}"));
+    }
 }
 
 /// The destructor of a cancelled child panics, between two others.
