@@ -41,10 +41,13 @@ impl Drop for Answer {
 /// The calls of a test.
 pub(super) struct Answers(Arc<Shared>);
 
+/// The results of the calls so far, by their numbers.
+type Results = Vec<Option<Result<Vec<u8>, Lost>>>;
+
 struct Shared {
     log: Log<Note>,
     // No choice point lies under this lock, so it can be std's.
-    results: Mutex<Vec<Option<Result<Vec<u8>, Lost>>>>,
+    results: Mutex<Results>,
     /// The thread that waits for the answers: the one that has made the calls.
     waits: Thread,
 }
@@ -56,7 +59,7 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
-    fn results(&self) -> MutexGuard<'_, Vec<Option<Result<Vec<u8>, Lost>>>> {
+    fn results(&self) -> MutexGuard<'_, Results> {
         self.results.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

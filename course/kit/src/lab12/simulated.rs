@@ -30,9 +30,11 @@ pub(super) struct Simulation {
     log: Log<Note>,
     serve: Serve,
     manners: Vec<Manner>,
-    /// The thread of a child is missing while it is being started.
-    started: Started<(Arc<Simulated>, Option<thread::JoinHandle<()>>)>,
+    started: Started<StartedChild>,
 }
+
+/// A child and its thread, which is missing while it is being started.
+type StartedChild = (Arc<Simulated>, Option<thread::JoinHandle<()>>);
 
 struct Simulated {
     number: usize,
@@ -108,7 +110,7 @@ impl Simulation {
         Self { log: log.clone(), serve, manners: manners.to_vec(), started: Started::default() }
     }
 
-    fn started(&self) -> MutexGuard<'_, Vec<(Arc<Simulated>, Option<thread::JoinHandle<()>>)>> {
+    fn started(&self) -> MutexGuard<'_, Vec<StartedChild>> {
         self.started.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
