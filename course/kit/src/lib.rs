@@ -31,6 +31,7 @@ pub mod lab04;
 pub mod lab05;
 pub mod lab06;
 pub mod lab07;
+pub mod lab08;
 pub mod lab09;
 pub mod lab11;
 pub mod lab12;
@@ -57,6 +58,7 @@ pub const LABS: &[&Lab] = &[
     &lab05::LAB,
     &lab06::LAB,
     &lab07::LAB,
+    &lab08::LAB,
     &lab09::LAB,
     &lab11::LAB,
     &lab12::LAB,

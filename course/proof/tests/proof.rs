@@ -162,6 +162,22 @@ const PICTURES: &[(u8, &str, &str, &str, &str, &str)] = &[
         "The item comes before the look",
     ),
     (6, "passed-on", "reference", "cancel-race", "root.preempt.1=1", "A permit is passed on"),
+    (
+        8,
+        "taken-twice",
+        "owner-without-swap",
+        "last-item",
+        "root.preempt.1=1 w1.preempt.3=1 root.preempt.5=1",
+        "The owner and a thief take the last item",
+    ),
+    (
+        8,
+        "last-item",
+        "reference",
+        "last-item",
+        "root.preempt.1=1 w1.preempt.3=1 root.preempt.5=1",
+        "The thief takes the last item, and the owner learns it",
+    ),
     (9, "woken", "reference", "waits", "", "The bytes come an hour later"),
     (
         9,

@@ -4,7 +4,7 @@
 use crate::{demand, source};
 
 /// Each crate, and the crates of ours that it may use.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("handle", &[]),
     ("trace", &["handle"]),
     ("pool", &["handle", "trace"]),
@@ -16,6 +16,7 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("course/kit", &["explore"]),
     ("course", &["course-kit", "explore"]),
     ("course/proof", &["course", "course-kit"]),
+    ("course/orderings", &[]),
     ("demos", &["handle", "trace", "pool", "runtime", "process", "timeline", "explore"]),
     ("benches", &["handle", "trace", "pool", "runtime", "process", "timeline", "explore"]),
     ("benches/trace-cost", &["trace", "pool", "runtime"]),
