@@ -216,8 +216,9 @@ const PICTURES: &[(u8, &str, &str, &str, &str, &str)] = &[
     (12, "killed", "reference", "killed-anywhere", "w1.preempt.5=1", "A child dies, and its call is lost"),
 ];
 
-/// A longer run is drawn without its locks and atomics.
+/// A longer run is drawn without its locks and atomics, but for those of the lab whose subject they are.
 const FULL_LINES: usize = 24;
+const ABOUT_ATOMICS: u8 = 8;
 const IN_FULL: [&str; 7] = ["lock ", "unlock ", "load ", "store ", "swap ", "fetch_", "compare_"];
 
 /// `UPDATE_PICTURES=1 cargo test -p brigade-course-proof` draws them anew.
@@ -229,7 +230,7 @@ fn pictures_of_the_chapters_are_of_runs_of_today() {
         let submission = Submission::new(env!("CARGO_BIN_EXE_course-submissions").into(), &[&submission]);
         let test = lab.test(test).expect("the lab has the test");
         let mut picture = submission.picture(test, schedule).expect("the run has lanes");
-        if picture.lines.len() > FULL_LINES {
+        if picture.lines.len() > FULL_LINES && number != ABOUT_ATOMICS {
             picture.lines.retain(|(_, words)| !IN_FULL.iter().any(|start| words.starts_with(start)));
         }
         for (_, words) in &mut picture.lines {
@@ -273,4 +274,20 @@ fn the_failure_in_the_book_is_of_a_run_of_today() {
     );
     let told = lines_of(&told.replace("lab01_no_memory.rs", "lib.rs"));
     assert_eq!(lines_of(shown.expect("the page shows a failure")), told);
+}
+
+/// The chapters on the scenarios show recorded runs, which the book needs in its own folder.
+#[test]
+fn pictures_of_the_scenarios_are_those_of_the_documents() {
+    let (book, docs) = (root().join("course/book/src/pictures"), root().join("docs/timelines"));
+    for file in fs::read_dir(&book).expect("the book has pictures") {
+        let path = file.expect("it can be read").path();
+        let original = docs.join(path.file_name().expect("it has a name"));
+        let recorded = fs::read_to_string(&original).expect("the documents have it as well");
+        if env::var_os("UPDATE_PICTURES").is_some() {
+            fs::write(&path, &recorded).expect("it can be written");
+        }
+        let copied = fs::read_to_string(&path).expect("it can be read");
+        assert!(copied == recorded, "{} is not of today: UPDATE_PICTURES=1 copies it anew", path.display());
+    }
 }
