@@ -279,8 +279,10 @@ fn a_full_disk_leaves_the_earlier_file_and_nothing_else() {
     const FOLDER: &str = "FULL_FOLDER";
     let _turn = turn();
     if let Some(folder) = std::env::var_os(FOLDER) {
-        let recording = record_to(PathBuf::from(folder).join("soup.txt")).unwrap();
+        let recording = record_to(PathBuf::from(&folder).join("soup.txt")).unwrap();
         assert!(recording.dump().is_err(), "no file may grow");
+        assert!(recording.finish().is_err(), "no file may grow");
+        let recording = record_to(PathBuf::from(folder).join("new.txt")).unwrap();
         assert!(recording.finish().is_err(), "no file may grow");
         return;
     }

@@ -32,6 +32,11 @@ pub fn main(lab: &Lab, codes: &[(&str, Code)]) -> ExitCode {
     run_with(lab, codes, env::args().skip(1))
 }
 
+/// Lets this process end quietly when the reader of its output ends, as `head` does.
+pub fn end_with_reader() {
+    sys::end_with_reader();
+}
+
 /// Runs what these arguments say, as [`main`] does.
 pub fn run_with(lab: &Lab, codes: &[(&str, Code)], arguments: impl Iterator<Item = String>) -> ExitCode {
     sys::end_with_parent();

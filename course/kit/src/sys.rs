@@ -30,6 +30,12 @@ pub(crate) enum Permits {
     Processes,
 }
 
+/// Lets this process end quietly when the reader of its output ends, as `head` does.
+pub(crate) fn end_with_reader() {
+    // SAFETY: the default action has no handler.
+    let _ = unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}
+
 /// Makes the kernel end this process when the thread that forked it ends.
 pub(crate) fn end_with_parent() {
     // SAFETY: the call takes numbers only.

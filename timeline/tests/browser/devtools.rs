@@ -7,7 +7,8 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{self, Child, Command, Stdio},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 /// How long the browser may take for one answer.
@@ -216,7 +217,11 @@ impl Drop for Browser {
         let _ = socket.read_to_end(&mut Vec::new());
         let _ = self.process.kill();
         let _ = self.process.wait();
-        let _ = fs::remove_dir_all(&self.profile);
+        // Its helper processes may still write for a moment, and each file of theirs fails the removal.
+        let until = Instant::now() + CLOSE_LIMIT;
+        while fs::remove_dir_all(&self.profile).is_err() && self.profile.exists() && Instant::now() < until {
+            thread::yield_now();
+        }
     }
 }
 

@@ -95,8 +95,9 @@ impl OpenFile {
             signals::watch(Limits::default());
         }
         // The lock on the earlier file lasts until the new one has its name.
-        let Self { session, destination, file: _locked, .. } = self;
-        replace(&destination.path, &destination.bytes(&session.finish()))?;
+        let Self { session, destination, file: _locked, earlier, .. } = self;
+        replace(&destination.path, &destination.bytes(&session.finish()))
+            .inspect_err(|_| earlier.leave(&destination.path))?;
         if let Some(advice) = destination.advice() {
             say(&advice);
         }
