@@ -11,6 +11,9 @@ use std::{
 
 /// The size of the buffer, in bytes: at most this many have been read and not yet written.
 const COPY_BUFFER_BYTES: usize = 16 * 1024;
+/// The buffer begins at a multiple of this, the size of a cache line. Bytes are filled in and taken out by
+/// wide stores and loads, and one that lies across two lines takes twice the time.
+const COPY_BUFFER_ALIGN: usize = 64;
 
 /// Copies until the reader ends, flushes the writer, and returns the number of bytes.
 ///
@@ -135,7 +138,9 @@ impl CopyDirection {
 /// While the writer is pending, the reader fills the rest of the buffer. So a slow writer gets large writes,
 /// and a reader that has bytes now and then is not kept waiting by the writer.
 struct CopyBuffer {
-    buffer: Box<[u8]>,
+    /// The buffer, and what lies before its first cache line.
+    memory: Box<[u8]>,
+    start: usize,
     filled: usize,
     written: usize,
     /// Whether the writer has been flushed since the last write.
@@ -150,15 +155,14 @@ struct CopyBuffer {
 
 impl CopyBuffer {
     fn new() -> Self {
-        Self {
-            buffer: vec![0; COPY_BUFFER_BYTES].into(),
-            filled: 0,
-            written: 0,
-            flushed: true,
-            ended: false,
-            failed: None,
-            total: 0,
-        }
+        let memory = vec![0; COPY_BUFFER_BYTES + COPY_BUFFER_ALIGN - 1].into_boxed_slice();
+        // This may not know, and says a large number then.
+        let start = memory.as_ptr().align_offset(COPY_BUFFER_ALIGN).min(COPY_BUFFER_ALIGN - 1);
+        Self { memory, start, filled: 0, written: 0, flushed: true, ended: false, failed: None, total: 0 }
+    }
+
+    fn buffer(&mut self) -> &mut [u8] {
+        &mut self.memory[self.start..][..COPY_BUFFER_BYTES]
     }
 
     fn poll<R, W>(&mut self, cx: &mut Context<'_>, reader: &mut R, writer: &mut W) -> Poll<io::Result<u64>>
@@ -169,7 +173,8 @@ impl CopyBuffer {
         loop {
             ready!(budget::poll(cx));
             if self.written < self.filled {
-                let rest = &self.buffer[self.written..self.filled];
+                let (written, filled) = (self.written, self.filled);
+                let rest = &self.buffer()[written..filled];
                 match Pin::new(&mut *writer).poll_write(cx, rest)? {
                     Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                     Poll::Ready(written) => self.written += written,
@@ -212,16 +217,18 @@ impl CopyBuffer {
     /// Returns whether there is room behind the bytes that were read. If it is at the other end and worth
     /// the move, the bytes move there.
     fn has_room(&mut self) -> bool {
-        if self.filled == self.buffer.len() && self.written >= self.buffer.len() / 2 {
-            self.buffer.copy_within(self.written.., 0);
-            (self.filled, self.written) = (self.filled - self.written, 0);
+        let (written, filled) = (self.written, self.filled);
+        if filled == COPY_BUFFER_BYTES && written >= COPY_BUFFER_BYTES / 2 {
+            self.buffer().copy_within(written.., 0);
+            (self.filled, self.written) = (filled - written, 0);
         }
-        self.filled < self.buffer.len()
+        self.filled < COPY_BUFFER_BYTES
     }
 
     /// Reads once into the room behind the bytes that were read, and notes the end of the reader.
     fn poll_fill<R: AsyncRead + Unpin + ?Sized>(&mut self, cx: &mut Context<'_>, reader: &mut R) -> Poll<()> {
-        match ready!(Pin::new(reader).poll_read(cx, &mut self.buffer[self.filled..])) {
+        let filled = self.filled;
+        match ready!(Pin::new(reader).poll_read(cx, &mut self.buffer()[filled..])) {
             Ok(read) => {
                 self.filled += read;
                 self.total += read as u64;
