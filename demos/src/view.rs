@@ -9,7 +9,11 @@ use crate::{
 use brigade_timeline::{Timeline, text};
 use brigade_trace::Recording;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use std::{fs::File, path::PathBuf};
+use std::{
+    fs::{self, File},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
 
 /// The options that write a file, and where one opens it.
 const OPEN_IN: [(&str, &str); 3] = [
@@ -47,6 +51,7 @@ pub(crate) fn show(output: &Output, matches: &ArgMatches) -> Result<Exit, Comman
     let mut is_written = false;
     for (form, what) in OPEN_IN {
         if let Some(out) = matches.get_one::<PathBuf>(form) {
+            refuse_recording(path, out)?;
             Destination::in_form(out.clone(), form).write(&recording, &name)?;
             output.line(format_args!("Open {} {what}.", out.display()));
             is_written = true;
@@ -56,4 +61,17 @@ pub(crate) fn show(output: &Output, matches: &ArgMatches) -> Result<Exit, Comman
         text(&Timeline::of(&recording), output.width()).lines().for_each(|line| output.line(line));
     }
     Ok(Exit::SUCCESS)
+}
+
+/// A page must not go over a recording, of which it could not be made again.
+fn refuse_recording(file: &Path, out: &Path) -> Result<(), CommandError> {
+    let identity = |path: &Path| fs::metadata(path).ok().map(|data| (data.dev(), data.ino()));
+    let is_same = identity(file).is_some_and(|file| identity(out) == Some(file));
+    if is_same || out.extension().is_some_and(|ending| ending == "brigade") {
+        let out = out.display();
+        return Err(CommandError::usage(format!(
+            "{out} is a recording, which would be lost: name another file"
+        )));
+    }
+    Ok(())
 }

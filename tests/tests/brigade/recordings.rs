@@ -37,6 +37,11 @@ fn a_run_is_written_in_the_form_that_the_ending_says() {
     let ran = run(&["view", &path("run.brigade"), "--html", &path("again.html")]);
     assert!(ran.code == Some(0) && ran.stdout.contains("again.html"), "{}{}", ran.stdout, ran.stderr);
     assert!(fs::read_to_string(path("again.html")).unwrap().contains("<title>run</title>"));
+    for form in ["--html", "--svg", "--pftrace"] {
+        let ran = run(&["view", &path("run.brigade"), form, &path("run.brigade")]);
+        assert!(ran.code == Some(2) && ran.stderr.contains("would be lost"), "{}{}", ran.stdout, ran.stderr);
+    }
+    assert!(fs::read(path("run.brigade")).unwrap().starts_with(b"BRIGADE\x01"), "the recording stays");
 }
 
 #[test]

@@ -265,6 +265,14 @@ impl Live {
         if self.state.is_some() {
             self.unit.end = at;
         }
-        self.change(at, None, index, spans);
+        // A wait that began within the run goes on: the thread is blocked.
+        let blocked = self.waits.iter().find(|wait| wait.since >= self.since).copied();
+        match blocked.filter(|wait| self.state == Some(State::Running) && at > wait.since) {
+            Some(wait) => {
+                self.change(wait.since, Some(State::Waiting), index, spans);
+                self.change_from(at, None, index, wait, spans);
+            }
+            None => self.change(at, None, index, spans),
+        }
     }
 }

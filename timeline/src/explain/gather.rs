@@ -510,10 +510,24 @@ impl<'a> Gather<'a> {
         }
     }
 
+    /// A recording that is cut off ends within waits, whose threads are blocked.
+    fn block_at_the_end(&mut self, strand: Index, end: u64) {
+        let live = &self.live[strand];
+        let place = self.strands.threads.iter().position(|thread| thread.strand == strand);
+        let is_blocking = |wait: &&WaitFor| match place {
+            Some(place) => self.driven_at[place].is_none_or(|driven| driven < wait.since),
+            None => matches!(live.state, State::Running(_)) && wait.since >= live.run_since,
+        };
+        if let Some(&wait) = live.waits.iter().find(is_blocking) {
+            self.blocked(strand, end, wait);
+        }
+    }
+
     fn finish(mut self, order: &Order<'_>) -> Strands {
         let end = order.steps.last().map_or(0, |step| step.at);
         self.strands.length = end;
         for strand in 0..self.live.len() {
+            self.block_at_the_end(strand, end);
             if self.live[strand].state != State::Out {
                 self.strands.all[strand].end = end;
             }

@@ -87,7 +87,7 @@ pub(super) fn capacity<S: Channels>(case: &mut Case) {
     demand(sent == 1, "capacity", "one of two senders gets the last room", || {
         format!("{sent} of them get it")
     });
-    // What stays in the channel is dropped with it, and would count as lost.
+    // An item that stays in the channel is dropped with it, and would count as lost.
     (1..room).for_each(|n| receive_now(&kitchen, &mut receiver, Some(60 + n), "order"));
 }
 
