@@ -57,6 +57,17 @@ pub struct Test {
     pub stuck: Stuck,
 }
 
+/// Makes a test, in one line of a lab's table.
+pub(crate) const fn test(
+    name: &'static str,
+    points: u32,
+    schedules: u64,
+    stuck: Stuck,
+    about: &'static str,
+) -> Test {
+    Test { name, about, points, schedules, stuck }
+}
+
 /// The meaning of a run of a test in which nothing goes on.
 #[derive(Debug)]
 pub struct Stuck {

@@ -22,6 +22,7 @@
 
 mod case;
 pub mod events;
+mod gate;
 mod hand;
 mod lab;
 pub mod lab01;

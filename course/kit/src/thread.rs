@@ -5,6 +5,9 @@
 use brigade_explore::{remark, thread as explored};
 use std::{panic::Location, time::Duration};
 
+/// A time in which all that can go on has gone on, for a harness to sleep.
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+
 /// A handle to a thread, as [`std::thread::Thread`].
 #[derive(Clone, Debug)]
 pub struct Thread(explored::Thread);

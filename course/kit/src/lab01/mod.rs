@@ -7,7 +7,7 @@ use crate::{
     events::at_most,
     log::{Log, counted, demand},
     runner::{self, Code},
-    thread,
+    thread::{self, HOUR},
 };
 use brigade_explore::handle::explore;
 use std::{
@@ -210,8 +210,6 @@ fn ring_from_a_thread<S: BlockOn>(rings: u64, pause: Duration) {
     run::<S>(&log, soup, 7);
     cook.join().expect("the harness does not panic");
 }
-
-const HOUR: Duration = Duration::from_secs(3600);
 
 fn woken_later<S: BlockOn>(case: &mut Case) {
     ring_from_a_thread::<S>(case.number(1, 3), HOUR);

@@ -1,6 +1,6 @@
 //! Lab 1 as data: points, hints, questions, the incident.
 
-use crate::{Hint, Incident, Lab, Question, Stuck, Test};
+use crate::{Hint, Incident, Lab, Question, Stuck, lab::test};
 use brigade_explore::runtime::Runtime;
 use std::{
     future::poll_fn,
@@ -9,10 +9,6 @@ use std::{
 
 const LOST: Stuck = Stuck { rule: "lost-wake", expected: "block_on polls the future again after a wake-up" };
 const NEVER: Stuck = Stuck { rule: "lost-wake", expected: "block_on returns: the future is ready" };
-
-const fn test(name: &'static str, points: u32, schedules: u64, stuck: Stuck, about: &'static str) -> Test {
-    Test { name, about, points, schedules, stuck }
-}
 
 /// The lab.
 pub static LAB: Lab = Lab {

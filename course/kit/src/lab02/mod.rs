@@ -5,7 +5,7 @@
 use crate::{
     Case,
     runner::{self, Code},
-    thread,
+    thread::{self, HOUR},
 };
 use harness::{Bell, Kitchen, demand_cancel_at_once, demand_order, wake};
 use std::{
@@ -13,7 +13,6 @@ use std::{
     process::ExitCode,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
-    time::Duration,
 };
 
 mod harness;
@@ -41,8 +40,6 @@ pub trait Executor: Clone + Send + 'static {
     /// thread may call it, also the task itself, also a second time.
     fn cancel(&self, task: &Self::Task);
 }
-
-const HOUR: Duration = Duration::from_secs(3600);
 
 /// The body of a task that wakes itself some times.
 fn yields<S: Executor>(

@@ -1,6 +1,6 @@
 //! Lab 2 as data: points, hints, questions, the incident.
 
-use crate::{Case, Hint, Incident, Lab, Question, Stuck, Test};
+use crate::{Case, Hint, Incident, Lab, Question, Stuck, lab::test};
 use brigade_explore::runtime::{Runtime, spawn, yield_now};
 use std::{
     future::{Future, poll_fn},
@@ -13,10 +13,6 @@ use std::{
 
 const LOST: Stuck = Stuck { rule: "lost-wake", expected: "a task that is woken is polled again" };
 const NEVER: Stuck = Stuck { rule: "no-end", expected: "run returns when all tasks have ended" };
-
-const fn test(name: &'static str, points: u32, schedules: u64, stuck: Stuck, about: &'static str) -> Test {
-    Test { name, about, points, schedules, stuck }
-}
 
 /// The lab.
 pub static LAB: Lab = Lab {

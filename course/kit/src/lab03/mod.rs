@@ -8,7 +8,7 @@ use crate::{
     hand::{Hand, Inline},
     log::{Log, demand},
     runner::{self, Code},
-    thread,
+    thread::{self, HOUR},
 };
 use probe::{Ending, Event, Meal, Probe, Spill};
 use std::{
@@ -61,8 +61,6 @@ pub trait Handle<T>: Future<Output = Result<T, JoinError>> + Send + Unpin + 'sta
     /// Returns whether the result is there.
     fn is_finished(&self) -> bool;
 }
-
-const HOUR: Duration = Duration::from_secs(3600);
 
 type Boxed = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 

@@ -1,6 +1,6 @@
 //! Lab 3 as data: points, hints, questions, the incident.
 
-use crate::{Case, Hint, Incident, Lab, Question, Stuck, Test};
+use crate::{Case, Hint, Incident, Lab, Question, Stuck, lab::test};
 use brigade_explore::runtime::Runtime;
 use std::{
     panic::resume_unwind,
@@ -12,10 +12,6 @@ use std::{
 
 const LOST: Stuck = Stuck { rule: "lost-wake", expected: "the handle is woken when its task ends" };
 const LOCKED: Stuck = Stuck { rule: "locked", expected: "code of others runs while no lock is held" };
-
-const fn test(name: &'static str, points: u32, schedules: u64, stuck: Stuck, about: &'static str) -> Test {
-    Test { name, about, points, schedules, stuck }
-}
 
 /// The lab.
 pub static LAB: Lab = Lab {

@@ -1,6 +1,6 @@
 //! Lab 5 as data: points, hints, questions, the incident.
 
-use crate::{Hint, Incident, Lab, Question, Stuck, Test, hand::Hand};
+use crate::{Hint, Incident, Lab, Question, Stuck, hand::Hand, lab::test};
 use brigade_explore::runtime::sync::{mpsc, oneshot};
 
 const LOST: Stuck =
@@ -9,10 +9,6 @@ const CANCEL: Stuck =
     Stuck { rule: "cancel", expected: "a sender that is dropped passes its wake-up on to the next one" };
 const LOCKED: Stuck =
     Stuck { rule: "locked-wake", expected: "a waker is called when the lock of the channel is free again" };
-
-const fn test(name: &'static str, points: u32, schedules: u64, stuck: Stuck, about: &'static str) -> Test {
-    Test { name, about, points, schedules, stuck }
-}
 
 /// The lab.
 pub static LAB: Lab = Lab {

@@ -1,6 +1,6 @@
 //! Lab 6 as data: points, hints, questions, the incident.
 
-use crate::{Hint, Incident, Lab, Question, Stuck, Test, hand::Hand};
+use crate::{Hint, Incident, Lab, Question, Stuck, hand::Hand, lab::test};
 use brigade_explore::runtime::sync::{Mutex, Semaphore};
 
 const LOST: Stuck = Stuck { rule: "lost-wake", expected: "a request is woken when it is served" };
@@ -10,10 +10,6 @@ const CANCEL: Stuck = Stuck {
 };
 const LOCKED: Stuck =
     Stuck { rule: "locked-wake", expected: "a waker is called when the lock of the semaphore is free again" };
-
-const fn test(name: &'static str, points: u32, schedules: u64, stuck: Stuck, about: &'static str) -> Test {
-    Test { name, about, points, schedules, stuck }
-}
 
 /// The lab.
 pub static LAB: Lab = Lab {

@@ -4,9 +4,10 @@
 
 use crate::{
     Case,
+    gate::Gate,
     log::{Log, broken, counted, demand},
     runner::{self, Code},
-    thread,
+    thread::{self, HOUR},
 };
 use std::{
     process::ExitCode,
@@ -14,7 +15,6 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
-    time::Duration,
 };
 
 mod queue;
@@ -100,33 +100,6 @@ impl<S: Pool> Kitchen<S> {
         }
     }
 }
-
-/// A place where threads of the harness wait for each other.
-#[derive(Clone)]
-struct Gate {
-    is_open: Arc<AtomicBool>,
-    guest: thread::Thread,
-}
-
-impl Gate {
-    /// Makes a gate for the calling thread to wait at.
-    fn new() -> Self {
-        Self { is_open: Arc::default(), guest: thread::current() }
-    }
-
-    fn open(&self) {
-        self.is_open.store(true, SeqCst);
-        self.guest.unpark();
-    }
-
-    fn pass(&self) {
-        while !self.is_open.load(SeqCst) {
-            thread::park();
-        }
-    }
-}
-
-const HOUR: Duration = Duration::from_secs(3600);
 
 /// Parks, and notes that the park has ended.
 fn park(parker: &impl Park, log: &Log<Event>) {

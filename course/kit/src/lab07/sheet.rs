@@ -1,6 +1,6 @@
 //! Lab 7 as data: points, hints, questions, the incident.
 
-use crate::{Hint, Incident, Lab, Question, Stuck, Test};
+use crate::{Hint, Incident, Lab, Question, Stuck, lab::test};
 use brigade_explore::{pool::Pool, runtime::sync::Notify};
 use std::{
     future::Future,
@@ -16,10 +16,6 @@ const PARKED: Stuck = Stuck { rule: "lost-wake", expected: "a park ends when the
 const QUEUED: Stuck = Stuck { rule: "lost-wake", expected: "a worker takes a job that is in the queue" };
 const ENDED: Stuck = Stuck { rule: "panic", expected: "a worker outlives the panic of its job" };
 const ASLEEP: Stuck = Stuck { rule: "shutdown", expected: "shutdown ends the workers, and returns" };
-
-const fn test(name: &'static str, points: u32, schedules: u64, stuck: Stuck, about: &'static str) -> Test {
-    Test { name, about, points, schedules, stuck }
-}
 
 /// The lab.
 pub static LAB: Lab = Lab {

@@ -4,6 +4,7 @@
 
 use crate::{
     Case,
+    gate::Gate,
     log::{Log, broken, demand},
     runner::{self, Code},
     thread,
@@ -12,10 +13,7 @@ use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::SeqCst},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -252,31 +250,6 @@ fn joins<S: ForkJoin>(case: &mut Case) {
     });
     returns(&got, &(one, other));
     returns(&S::run(1, |worker| fibonacci(worker, 6)), &8);
-}
-
-/// A place where one thread waits for another one.
-#[derive(Clone)]
-struct Gate {
-    is_open: Arc<AtomicBool>,
-    guest: thread::Thread,
-}
-
-impl Gate {
-    /// Makes a gate for the calling thread to wait at.
-    fn new() -> Self {
-        Self { is_open: Arc::default(), guest: thread::current() }
-    }
-
-    fn open(&self) {
-        self.is_open.store(true, SeqCst);
-        self.guest.unpark();
-    }
-
-    fn pass(&self) {
-        while !self.is_open.load(SeqCst) {
-            thread::park();
-        }
-    }
 }
 
 /// The first half waits until a thief has begun the second one, which takes `time`.

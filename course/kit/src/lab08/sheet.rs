@@ -1,6 +1,6 @@
 //! Lab 8 as data: points, hints, questions, the incident.
 
-use crate::{Hint, Incident, Lab, Question, Stuck, Test};
+use crate::{Hint, Incident, Lab, Question, Stuck, lab::test};
 use brigade_explore::pool::{self, Pool};
 use std::sync::{
     Arc,
@@ -9,10 +9,6 @@ use std::sync::{
 
 const DEQUE: Stuck = Stuck { rule: "once", expected: "each item is taken once" };
 const JOIN: Stuck = Stuck { rule: "lost-wake", expected: "join returns when both halves are done" };
-
-const fn test(name: &'static str, points: u32, schedules: u64, stuck: Stuck, about: &'static str) -> Test {
-    Test { name, about, points, schedules, stuck }
-}
 
 /// The lab.
 pub static LAB: Lab = Lab {

@@ -8,7 +8,7 @@ use crate::{
     log::{Log, demand},
     real,
     runner::{self, Code},
-    thread,
+    thread::{self, HOUR},
 };
 use std::{
     io::{self, Read, Write},
@@ -111,8 +111,6 @@ impl<S: Reactor> Running<S> {
         thread.join().expect("turns do not panic");
     }
 }
-
-const HOUR: Duration = Duration::from_secs(3600);
 
 /// Sends the bytes after a pause, from a thread.
 fn cook(peer: Peer, pause: Duration, pieces: Vec<&'static [u8]>) -> thread::JoinHandle<Peer> {

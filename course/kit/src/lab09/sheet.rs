@@ -1,6 +1,6 @@
 //! Lab 9 as data: points, hints, questions, the incident.
 
-use crate::{Case, Hint, Incident, Lab, Question, Stuck, Test};
+use crate::{Case, Hint, Incident, Lab, Question, Stuck, lab::test};
 use brigade_explore::{
     mio::{Events, Interest, Poll, Token, net::UnixStream},
     runtime::{Runtime, io::AsyncFd},
@@ -14,10 +14,6 @@ use std::{
 const LOST: Stuck =
     Stuck { rule: "lost-readiness", expected: "a task whose source is ready is polled again" };
 const HANGS: Stuck = Stuck { rule: "foreign-code", expected: "a waker may use the reactor" };
-
-const fn test(name: &'static str, points: u32, schedules: u64, stuck: Stuck, about: &'static str) -> Test {
-    Test { name, about, points, schedules, stuck }
-}
 
 /// The lab.
 pub static LAB: Lab = Lab {

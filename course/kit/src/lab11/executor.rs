@@ -1,13 +1,13 @@
 //! The executor that the harness brings. It polls its tasks by hand, or on threads.
 
 use super::BoxFuture;
-use crate::log::broken;
+use crate::log::{broken, lock};
 use brigade_explore::{handle::explore, thread};
 use std::{
     collections::VecDeque,
     fmt, mem,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     task::{Context, Poll, Wake, Waker},
 };
 
@@ -44,10 +44,6 @@ enum Step {
     Runs,
     RunsAndWoken,
     Ended,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Wake for Task {
