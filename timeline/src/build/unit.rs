@@ -177,9 +177,20 @@ impl Live {
             if is_reason(cause) {
                 wait.cause = cause;
             }
-            self.change(wait.since, Some(State::Waiting), index, spans);
-            self.change_from(at, Some(State::Running), index, wait, spans);
+            self.was_blocked(wait, (at, Some(State::Running)), index, spans);
         }
+    }
+
+    /// The run that goes on was blocked since this wait began. From then on it is in the next state.
+    fn was_blocked(
+        &mut self,
+        wait: OpenWait,
+        (at, next): (u64, Option<State>),
+        index: Link,
+        spans: &mut Vec<Span>,
+    ) {
+        self.change(wait.since, Some(State::Waiting), index, spans);
+        self.change_from(at, next, index, wait, spans);
     }
 
     /// The latest wait that goes on.
@@ -268,10 +279,7 @@ impl Live {
         // A wait that began within the run goes on: the thread is blocked.
         let blocked = self.waits.iter().find(|wait| wait.since >= self.since).copied();
         match blocked.filter(|wait| self.state == Some(State::Running) && at > wait.since) {
-            Some(wait) => {
-                self.change(wait.since, Some(State::Waiting), index, spans);
-                self.change_from(at, None, index, wait, spans);
-            }
+            Some(wait) => self.was_blocked(wait, (at, None), index, spans),
             None => self.change(at, None, index, spans),
         }
     }

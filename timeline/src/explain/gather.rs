@@ -398,13 +398,8 @@ impl<'a> Gather<'a> {
             let wait = WaitFor { done_at, together, holder: wait.holder.or(late), ..wait };
             self.explain_pending(strand, wait, is_served);
             let place = step.place as usize;
-            let is_blocked = if self.strands.threads[place].strand == strand {
-                self.driven_at[place].is_none_or(|driven| driven < wait.since)
-            } else {
-                matches!(self.live[strand].state, State::Running(_))
-                    && wait.since >= self.live[strand].run_since
-            };
-            if is_blocked {
+            let own = (self.strands.threads[place].strand == strand).then_some(place);
+            if self.is_blocking(strand, own, &wait) {
                 self.blocked(strand, step.at, wait);
             } else if self.live[strand].state == State::Waiting && self.live[strand].waits.is_empty() {
                 let is_call = self.strands.all[strand].id.domain() == Domain::Call;
@@ -510,15 +505,21 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// A recording that is cut off ends within waits, whose threads are blocked.
-    fn block_at_the_end(&mut self, strand: Index, end: u64) {
+    /// Whether the thread of a strand was blocked since the wait began. If the strand is the thread's own,
+    /// `own` is the place of the thread.
+    fn is_blocking(&self, strand: Index, own: Option<usize>, wait: &WaitFor) -> bool {
         let live = &self.live[strand];
-        let place = self.strands.threads.iter().position(|thread| thread.strand == strand);
-        let is_blocking = |wait: &&WaitFor| match place {
+        match own {
             Some(place) => self.driven_at[place].is_none_or(|driven| driven < wait.since),
             None => matches!(live.state, State::Running(_)) && wait.since >= live.run_since,
-        };
-        if let Some(&wait) = live.waits.iter().find(is_blocking) {
+        }
+    }
+
+    /// A recording that is cut off ends within waits, whose threads are blocked.
+    fn block_at_the_end(&mut self, strand: Index, end: u64) {
+        let own = self.strands.threads.iter().position(|thread| thread.strand == strand);
+        let open = self.live[strand].waits.iter().find(|wait| self.is_blocking(strand, own, wait));
+        if let Some(&wait) = open {
             self.blocked(strand, end, wait);
         }
     }
